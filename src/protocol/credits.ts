@@ -1,0 +1,24 @@
+import { z } from "zod"
+
+/** Money: a whole number of micro-credits (1 credit = 1,000,000), so that sums are exact. */
+export const MicroCredits = z.int().min(0).brand("MicroCredits")
+export type MicroCredits = z.infer<typeof MicroCredits>
+
+const PER_CREDIT = 1_000_000
+
+/** Credits as people write them (`0.25`), at most six decimals; throws a `ZodError` on anything else. */
+export const Credits = z
+  .union([z.number(), z.string()])
+  .transform(String)
+  .pipe(z.string().regex(/^\d{1,9}(\.\d{1,6})?$/, "must be credits with at most six decimals, such as 0.25"))
+  .transform(text => {
+    const [whole = "0", fraction = ""] = text.split(".")
+    return MicroCredits.parse(Number(whole) * PER_CREDIT + Number(fraction.padEnd(6, "0")))
+  })
+
+/** `250000` → `0.25`; negative balances keep their sign. */
+export function formatCredits(micro: number): string {
+  const digits = Math.abs(micro).toString().padStart(7, "0")
+  const fraction = digits.slice(-6).replace(/0+$/, "").padEnd(2, "0")
+  return `${micro < 0 ? "-" : ""}${digits.slice(0, -6)}.${fraction}`
+}

@@ -1,0 +1,130 @@
+import { z } from "zod"
+import { MicroCredits } from "./credits.ts"
+import { isFaultCode } from "./fault.ts"
+import { JobId, JobSpec, JobStatus } from "./job.ts"
+import { KeyId, PublicKey, Signature } from "./keys.ts"
+import { Id, Lease, LeaseId, Nonce, OfferId, SessionId, Timestamp } from "./lease.ts"
+import { Device, ShardSpec } from "./shard-spec.ts"
+import { Bundle } from "./statement.ts"
+
+/** The WebSocket subprotocol; a peer that does not offer it is turned away before the first frame. */
+export const SUBPROTOCOL = "zg.v1"
+/** A frame over this closes the socket with 1009. */
+export const FRAME_LIMIT_BYTES = 1 << 20
+
+/** Which lease a message speaks of: a stale epoch is refused. */
+const held = { lease: LeaseId, epoch: z.int().min(1) }
+
+/** The machine as its owner shows it at enrolment. */
+export const Machine = z.strictObject({
+  platform: z.string().max(80),
+  cpu: z.string().max(200),
+  cpus: z.int().min(1),
+  memoryMiB: z.int().min(1),
+  gpus: z.array(z.strictObject({ model: z.string().max(200), vramMiB: z.int().min(0).nullable() })).max(64),
+})
+export type Machine = z.infer<typeof Machine>
+
+/** One GPU, or the CPU, that runs one shard at a time, and what of the machine the owner gives to it. */
+export const Slot = z.strictObject({
+  id: z.string().min(1).max(80),
+  device: Device,
+  cpus: z.number().positive(),
+  memoryMiB: z.int().min(1),
+  vramMiB: z.int().min(0),
+})
+export type Slot = z.infer<typeof Slot>
+
+export const DeclineReason = z.enum(["busy", "draining", "too-large", "not-allowed"])
+export type DeclineReason = z.infer<typeof DeclineReason>
+
+const fromClient = {
+  hello: { agent: z.string().max(80), publicKey: PublicKey, nonce: Nonce, origin: z.string().max(255) },
+  auth: { signature: Signature },
+  register: { name: z.string().min(1).max(80), machine: Machine },
+  /** The slots this agent serves from now on; an empty list takes it off the market. */
+  capacity: { slots: z.array(Slot).max(64) },
+  accept: { offer: OfferId },
+  decline: { offer: OfferId, reason: DeclineReason },
+  renew: held,
+  progress: { ...held, step: z.int().min(0), steps: z.int().min(0), loss: z.number().nullable() },
+  proof: { ...held, bundle: Bundle },
+  abandon: {
+    ...held,
+    code: z.string().refine(isFaultCode, "must be a fault code"),
+    message: z.string().max(2000),
+  },
+  drain: {},
+  /** The key makes a re-sent submission harmless: the same key names the same job. */
+  submit: { key: Id, job: JobSpec },
+  watch: { job: JobId },
+  jobs: {},
+  account: {},
+}
+
+const fromMarket = {
+  challenge: { publicKey: PublicKey, nonce: Nonce, session: SessionId },
+  /** The marketplace's own signature over the session, and a bearer token for its registry endpoint. */
+  welcome: { agent: KeyId, signature: Signature, token: z.string().max(255), registered: z.boolean() },
+  registered: { agent: KeyId, balance: z.int(), again: z.boolean() },
+  offer: { offer: OfferId, job: JobId, label: z.string(), spec: ShardSpec, price: MicroCredits },
+  withdrawn: { offer: OfferId },
+  lease: {
+    offer: OfferId,
+    lease: Lease,
+    job: JobId,
+    shard: z.strictObject({ index: z.int().min(0), label: z.string() }),
+    spec: ShardSpec,
+  },
+  renewed: { ...held, notAfter: Timestamp },
+  receipt: { lease: LeaseId, bundle: Bundle },
+  cancel: { ...held, reason: z.string() },
+  submitted: { job: JobId },
+  job: { status: JobStatus },
+  jobList: { jobs: z.array(JobStatus) },
+  account: { balance: z.int(), earned: MicroCredits, spent: MicroCredits, escrow: MicroCredits },
+  /** The answer to a message that could not be carried out; the session goes on unless the socket closes. */
+  refused: {
+    code: z.string().refine(isFaultCode, "must be a fault code"),
+    message: z.string(),
+    hint: z.string(),
+  },
+}
+
+/** Every frame: its number in this direction from 1, and, in an answer, the number of the frame it answers. */
+const envelope = { seq: z.int().min(1), re: z.int().min(1).optional() }
+
+type Frames<Bodies extends Record<string, z.ZodRawShape>> = {
+  [Type in keyof Bodies & string]: z.ZodObject<
+    typeof envelope & { type: z.ZodLiteral<Type> } & Bodies[Type],
+    z.core.$strict
+  >
+}[keyof Bodies & string]
+
+function frames<Bodies extends Record<string, z.ZodRawShape>>(bodies: Bodies) {
+  const all = Object.entries(bodies).map(([type, body]) =>
+    z.strictObject({ type: z.literal(type), ...envelope, ...body }),
+  )
+  return z.discriminatedUnion("type", all as unknown as [Frames<Bodies>, ...Frames<Bodies>[]])
+}
+
+/** What a client sends: an agent with work to sell, a buyer with work to give, often both. */
+export const ClientFrame = frames(fromClient)
+export type ClientFrame = z.infer<typeof ClientFrame>
+
+export const MarketFrame = frames(fromMarket)
+export type MarketFrame = z.infer<typeof MarketFrame>
+
+type WithoutEnvelope<Frame> = Frame extends unknown ? Omit<Frame, "seq" | "re"> : never
+
+export type ClientMessage = WithoutEnvelope<ClientFrame>
+export type MarketMessage = WithoutEnvelope<MarketFrame>
+
+export type ClientType = ClientFrame["type"]
+export type MarketType = MarketFrame["type"]
+
+export type ClientFrameOf<Type extends ClientType> = Extract<ClientFrame, { type: Type }>
+export type MarketFrameOf<Type extends MarketType> = Extract<MarketFrame, { type: Type }>
+
+export const CLIENT_TYPES = Object.keys(fromClient) as ClientType[]
+export const MARKET_TYPES = Object.keys(fromMarket) as MarketType[]

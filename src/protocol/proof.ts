@@ -1,0 +1,168 @@
+import { z } from "zod"
+import { canonicalJson, type Digest, digestOf, type NamedBlob } from "./digest.ts"
+import { JobId } from "./job.ts"
+import { Lease, Timestamp } from "./lease.ts"
+import { commandDigest, Image, type ShardSpec, specDigest } from "./shard-spec.ts"
+import { Resource, resource, STATEMENT_TYPE } from "./statement.ts"
+
+/** Version of our build type: what the parameters mean is written in docs/protocol.md. */
+export const BUILD_TYPE = "https://zg-agent.dev/buildtypes/shard/v1"
+export const SLSA_PROVENANCE = "https://slsa.dev/provenance/v1"
+const BUILDER = "https://zg-agent.dev/builders/zg-agent"
+
+/** How a shard is walled off; SLSA wants one builder id for each level. */
+export const Isolation = z.enum(["runc", "gvisor", "rootless"])
+export type Isolation = z.infer<typeof Isolation>
+
+export const Sandbox = z.strictObject({
+  engine: z.string(),
+  runtime: z.string(),
+  network: z.literal("none"),
+  seccomp: z.string(),
+  /** Digest of the engine's argv without paths and ids: equal policies have equal digests. */
+  flagsDigest: z.string(),
+})
+export type Sandbox = z.infer<typeof Sandbox>
+
+export const Gpu = z.strictObject({
+  uuid: z.string().nullable(),
+  pciAddress: z.string().nullable(),
+  model: z.string(),
+})
+export type Gpu = z.infer<typeof Gpu>
+
+/** What the shard used; a value that this machine does not report is null. */
+export const Usage = z.strictObject({
+  gpuSeconds: z.number().min(0),
+  cpuSeconds: z.number().min(0).nullable(),
+  energyJoules: z.number().min(0).nullable(),
+  peakVramBytes: z.int().min(0).nullable(),
+})
+export type Usage = z.infer<typeof Usage>
+
+/** in-toto Statement v1 with SLSA Provenance v1: what was run, on what, from which inputs, to which outputs. */
+export const ProofStatement = z.strictObject({
+  _type: z.literal(STATEMENT_TYPE),
+  subject: z.array(Resource).min(1),
+  predicateType: z.literal(SLSA_PROVENANCE),
+  predicate: z.strictObject({
+    buildDefinition: z.strictObject({
+      buildType: z.literal(BUILD_TYPE),
+      externalParameters: z.strictObject({
+        job: JobId,
+        shard: z.strictObject({ index: z.int().min(0), label: z.string() }),
+        image: Image,
+        lease: Lease,
+      }),
+      internalParameters: z.strictObject({ sandbox: Sandbox }),
+      resolvedDependencies: z.array(Resource),
+    }),
+    runDetails: z.strictObject({
+      builder: z.strictObject({
+        id: z.enum(Isolation.options.map(level => `${BUILDER}/${level}`)),
+        version: z.record(z.string(), z.string()),
+      }),
+      metadata: z.strictObject({
+        /** `<lease id>/<epoch>`. */
+        invocationId: z.string(),
+        startedOn: Timestamp,
+        finishedOn: Timestamp,
+        zg_gpus: z.array(Gpu),
+        zg_usage: Usage,
+        zg_exit: z.int(),
+        /** SHA-256 of this agent's previous statement, null for its first. */
+        zg_previous: z.string().nullable(),
+      }),
+      byproducts: z.array(Resource),
+    }),
+  }),
+})
+export type ProofStatement = z.infer<typeof ProofStatement>
+
+/** What a lease grants, which both ends know before anything is run. */
+export interface Assignment {
+  job: JobId
+  shard: { index: number; label: string }
+  lease: Lease
+  spec: ShardSpec
+}
+
+/** All that an agent adds about one finished run. */
+export interface RunRecord {
+  outputs: NamedBlob[]
+  log: Digest
+  exit: number
+  startedOn: string
+  finishedOn: string
+  isolation: Isolation
+  versions: Record<string, string>
+  sandbox: Sandbox
+  gpus: Gpu[]
+  usage: Usage
+  previous: Digest | null
+}
+
+export function proofStatement({ job, shard, lease, spec }: Assignment, run: RunRecord): ProofStatement {
+  return {
+    _type: STATEMENT_TYPE,
+    subject: subjects(run.outputs),
+    predicateType: SLSA_PROVENANCE,
+    predicate: {
+      buildDefinition: {
+        buildType: BUILD_TYPE,
+        externalParameters: { job, shard, image: spec.image, lease },
+        internalParameters: { sandbox: run.sandbox },
+        resolvedDependencies: dependencies(spec),
+      },
+      runDetails: {
+        builder: { id: `${BUILDER}/${run.isolation}`, version: run.versions },
+        metadata: {
+          invocationId: `${lease.id}/${lease.epoch}`,
+          startedOn: run.startedOn,
+          finishedOn: run.finishedOn,
+          zg_gpus: run.gpus,
+          zg_usage: run.usage,
+          zg_exit: run.exit,
+          zg_previous: run.previous,
+        },
+        byproducts: [resource("log", run.log)],
+      },
+    },
+  }
+}
+
+/** The image, the command, the whole spec and every input, each by digest. */
+export function dependencies(spec: ShardSpec): Resource[] {
+  return [
+    resource("image", spec.image.digest),
+    resource("command", commandDigest(spec.command)),
+    resource("spec", specDigest(spec)),
+    ...spec.inputs.map(input => resource(`input/${input.name}`, input.digest)),
+  ]
+}
+
+/** The result manifest first, then each output. */
+export function subjects(outputs: NamedBlob[]): Resource[] {
+  return [
+    resource("result", digestOf(resultManifest(outputs))),
+    ...outputs.map(output => resource(`output/${output.name}`, output.digest)),
+  ]
+}
+
+const EMPTY = { digest: digestOf("{}"), mediaType: "application/vnd.oci.empty.v1+json", size: 2 }
+
+/** The outputs as an OCI artifact manifest (image-spec 1.1, "Guidelines for Artifact Usage"), in RFC 8785 JSON. */
+export function resultManifest(outputs: NamedBlob[]): string {
+  return canonicalJson({
+    schemaVersion: 2,
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    artifactType: "application/vnd.zg-agent.result.v1",
+    config: EMPTY,
+    layers: outputs.map(({ name, digest, size }) => ({
+      mediaType: "application/octet-stream",
+      digest,
+      size,
+      annotations: { "org.opencontainers.image.title": name },
+    })),
+  })
+}

@@ -1,0 +1,45 @@
+import { mkdtempSync } from "node:fs"
+import { readdir, readFile, stat } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { expect, test } from "vitest"
+import { digestOf } from "../../src/protocol/digest.ts"
+import { BlobStore } from "../../src/store/blob-store.ts"
+
+const newRoot = () => mkdtempSync(join(tmpdir(), "zg-blobs-"))
+
+async function* pieces(...texts: string[]) {
+  for (const text of texts) yield Buffer.from(text)
+}
+
+async function* breaking(text: string) {
+  yield Buffer.from(text)
+  throw new Error("connection reset")
+}
+
+test("a blob that arrives in two halves, with a restart between, is whole", async () => {
+  const root = newRoot()
+  await expect(new BlobStore(root).append("a", breaking("half "), 100)).rejects.toThrow("reset")
+  const store = new BlobStore(root)
+  expect(await store.received("a")).toBe(5)
+  await store.append("a", pieces("and ", "half"), 100)
+  const blob = await store.seal("a", digestOf("half and half"))
+  expect(blob).toEqual({ digest: digestOf("half and half"), size: 13 })
+  expect(await readFile(store.path(blob.digest), "utf8")).toBe("half and half")
+  expect((await stat(store.path(blob.digest))).mode & 0o777).toBe(0o444)
+  expect(await readdir(join(root, "partial"))).toEqual([])
+})
+
+test("wrong bytes never appear under a digest, and are not kept", async () => {
+  const store = new BlobStore(newRoot())
+  await store.append("a", pieces("wrong"), 100)
+  await expect(store.seal("a", digestOf("right"))).rejects.toMatchObject({ code: "blob-corrupt" })
+  expect(await store.size(digestOf("right"))).toBeNull()
+  expect(await store.received("a")).toBe(0)
+})
+
+test("a blob that outgrows its limit is thrown away", async () => {
+  const store = new BlobStore(newRoot())
+  await expect(store.add(pieces("123456", "789"), 8)).rejects.toMatchObject({ code: "blob-corrupt" })
+  expect(await readdir(join(store.root, "partial"))).toEqual([])
+})
