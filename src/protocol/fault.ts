@@ -56,6 +56,8 @@ export const FAULTS = {
 
   "image-missing": "container",
   "image-not-pulled": "container",
+  "image-not-pushed": "container",
+  "image-unsafe": "container",
   "container-not-created": "container",
   "container-lost": "container",
 

@@ -40,8 +40,13 @@ export const TrainJob = z.strictObject({
   warmUp: z.strictObject({ steps: z.int().min(1), learningRate: z.number().positive() }),
   rounds: z.int().min(1).max(10_000),
   workers: z.int().min(1).max(64),
-  innerSteps: z.int().min(1).max(100_000),
-  innerLearningRate: z.number().positive(),
+  /** AdamW inside a round; the rate falls in a straight line over all rounds. */
+  inner: z.strictObject({
+    steps: z.int().min(1).max(100_000),
+    learningRate: z.number().positive(),
+    finalLearningRate: z.number().positive(),
+  }),
+  /** SGD with Nesterov momentum over the rounds' averaged updates. */
   outer: z.strictObject({ learningRate: z.number().positive(), momentum: z.number().min(0).max(1) }),
   sample: z.strictObject({ prompt: z.string().max(1024), bytes: z.int().min(0).max(65_536) }),
 })

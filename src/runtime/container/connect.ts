@@ -1,0 +1,128 @@
+import { connect } from "node:net"
+import { z } from "zod"
+import { Fault } from "../../protocol/fault.ts"
+import type { Isolation } from "../../protocol/proof.ts"
+import { callDocker, stderrFact } from "./docker.ts"
+import { Engine } from "./engine.ts"
+
+const ANSWER_LIMIT_MS = 15_000
+const SOCKET_LIMIT_MS = 2000
+
+export interface ConnectOptions {
+  signal: AbortSignal
+  /** The engine's command line, looked up on PATH. */
+  program?: string
+  /** Runtime for shards instead of the engine's default one, such as `runsc`. */
+  runtime?: string
+  answerLimitMs?: number
+}
+
+/** The fields of `docker info` that decide something; the rest is passed over. */
+const Info = z.object({
+  ServerVersion: z.string().min(1),
+  DefaultRuntime: z.string().default("runc"),
+  Runtimes: z.record(z.string(), z.unknown()).default({}),
+  SecurityOptions: z.array(z.string()).nullable().default([]),
+  CgroupVersion: z.string().default("1"),
+})
+type Info = z.infer<typeof Info>
+
+/**
+ * Finds Docker on PATH and asks it who it is.
+ * @throws Fault `engine-missing` (no program), `engine-silent` (no answer in time), `engine-refused` (stopped, or not for this user).
+ */
+export async function connectEngine(options: ConnectOptions): Promise<Engine> {
+  const { signal, program = "docker", answerLimitMs: timeoutMs = ANSWER_LIMIT_MS } = options
+  const answer = await callDocker(program, ["info", "--format={{json .}}"], { signal, timeoutMs })
+  const info = readInfo(answer.stdout)
+  const address = await engineAddress(program, signal, timeoutMs)
+  if (info === null) throw refused(await troubleWith(address), address, stderrFact(answer.stderr))
+  const runtime = options.runtime ?? info.DefaultRuntime
+  if (options.runtime !== undefined && !(options.runtime in info.Runtimes)) throw noRuntime(options.runtime)
+  return new Engine(program, address, {
+    name: "docker",
+    version: info.ServerVersion,
+    runtime,
+    runtimeFlag: options.runtime ?? null,
+    seccomp: seccompOf(info),
+    isolation: isolationOf(info, runtime),
+    cgroupVersion: info.CgroupVersion,
+  })
+}
+
+/** An engine that cannot be reached still prints an info, without the server's part. */
+function readInfo(stdout: string): Info | null {
+  try {
+    return Info.parse(JSON.parse(stdout))
+  } catch {
+    return null
+  }
+}
+
+/** The profile's name, such as `default` or `builtin`; `unconfined` when the engine has none. */
+function seccompOf({ SecurityOptions }: Info): string {
+  const option = (SecurityOptions ?? []).find(text => text.includes("name=seccomp"))
+  return option?.match(/profile=([^,]+)/)?.[1] ?? (option === undefined ? "unconfined" : "default")
+}
+
+function isolationOf({ SecurityOptions }: Info, runtime: string): Isolation {
+  if (runtime.startsWith("runsc")) return "gvisor"
+  return (SecurityOptions ?? []).some(text => text.includes("name=rootless")) ? "rootless" : "runc"
+}
+
+/** Where the client finds the engine: a call with a DOCKER_CONFIG of its own no longer sees the user's context. */
+async function engineAddress(program: string, signal: AbortSignal, timeoutMs: number): Promise<string> {
+  if (process.env.DOCKER_HOST) return process.env.DOCKER_HOST
+  const format = "--format={{.Endpoints.docker.Host}}"
+  const { ok, stdout } = await callDocker(program, ["context", "inspect", format], { signal, timeoutMs })
+  return ok && stdout !== "" ? stdout.trim() : "unix:///var/run/docker.sock"
+}
+
+type Trouble = "not-allowed" | "not-running" | "other"
+
+/** Asks the socket itself, because the client's sentences change between versions and languages. */
+function troubleWith(address: string): Promise<Trouble> {
+  if (!address.startsWith("unix://")) return Promise.resolve("other")
+  return new Promise(resolve => {
+    const socket = connect({ path: address.slice("unix://".length), timeout: SOCKET_LIMIT_MS })
+    const settle = (trouble: Trouble) => {
+      socket.destroy()
+      resolve(trouble)
+    }
+    socket.on("connect", () => settle("other"))
+    socket.on("timeout", () => settle("other"))
+    socket.on("error", ({ code }: NodeJS.ErrnoException) => {
+      if (code === "EACCES" || code === "EPERM") settle("not-allowed")
+      else settle(code === "ENOENT" || code === "ECONNREFUSED" ? "not-running" : "other")
+    })
+  })
+}
+
+const REFUSALS: Record<Trouble, { message: string; hint: string }> = {
+  "not-allowed": {
+    message: "This user may not use the container engine.",
+    hint:
+      "Use rootless Docker (https://docs.docker.com/engine/security/rootless/), or join the docker group " +
+      "(`sudo usermod -aG docker $USER`, then log in again); that group is as powerful as root.",
+  },
+  "not-running": {
+    message: "The container engine is installed but not running.",
+    hint: "Start it with `sudo systemctl start docker`, then run `zg-agent doctor`.",
+  },
+  other: {
+    message: "The container engine refused to answer.",
+    hint: "See what `docker info` says and put it right, then run `zg-agent doctor`.",
+  },
+}
+
+function refused(trouble: Trouble, address: string, stderr: string): Fault {
+  const { message, hint } = REFUSALS[trouble]
+  return new Fault("engine-refused", message, { hint, facts: { trouble, address, stderr } })
+}
+
+function noRuntime(runtime: string): Fault {
+  return new Fault("engine-refused", `The container engine has no runtime called ${runtime}.`, {
+    hint: "Register it in /etc/docker/daemon.json, or leave the runtime to the engine.",
+    facts: { runtime },
+  })
+}

@@ -1,0 +1,254 @@
+import { execa } from "execa"
+import pRetry from "p-retry"
+import { z } from "zod"
+import { Fault } from "../../protocol/fault.ts"
+import type { Isolation } from "../../protocol/proof.ts"
+import { type Answer, type CallOptions, callDocker, stderrFact } from "./docker.ts"
+import { linesOf } from "./lines.ts"
+import { type Credentials, withLogin } from "./login.ts"
+import { labelsOf, type ShardLabels } from "./sandbox.ts"
+
+const QUICK_LIMIT_MS = 30_000
+/** An image of PyTorch with CUDA has 8 GB; at 20 Mbit/s that is an hour. */
+const PULL_LIMIT_MS = 2 * 3_600_000
+const PULL_RETRIES = 2
+const START_LIMIT_MS = 120_000
+const LOG_LIMIT_MS = 120_000
+const LINE_LIMIT_BYTES = 64 << 10
+
+export interface EngineFacts {
+  name: "docker"
+  version: string
+  runtime: string
+  /** What `--runtime` takes, null for the engine's default runtime. */
+  runtimeFlag: string | null
+  seccomp: string
+  isolation: Isolation
+  cgroupVersion: string
+}
+
+export interface ContainerState {
+  status: "created" | "running" | "exited"
+  exitCode: number
+  oomKilled: boolean
+  /** RFC 3339; the year 1 where it has not happened. */
+  startedAt: string
+  finishedAt: string
+  /** Process id of the container's init on this machine; 0 when it does not run. */
+  pid: number
+}
+
+const Inspected = z.object({
+  Status: z.string(),
+  ExitCode: z.int(),
+  OOMKilled: z.boolean(),
+  StartedAt: z.string(),
+  FinishedAt: z.string(),
+  Pid: z.int(),
+})
+
+/** A Docker engine through its command line; `connectEngine` makes one. Every call ends with its signal and its own limit. */
+export class Engine {
+  readonly facts: EngineFacts
+  readonly #program: string
+  readonly #address: string
+
+  constructor(program: string, address: string, facts: EngineFacts) {
+    this.facts = facts
+    this.#program = program
+    this.#address = address
+  }
+
+  async hasImage(reference: string, signal: AbortSignal): Promise<boolean> {
+    const { ok } = await this.#quick(["image", "inspect", "--format={{.Id}}", reference], signal)
+    return ok
+  }
+
+  /** The folders that the image declares as volumes: the engine would make each one writable and without a limit. */
+  async volumesOf(reference: string, signal: AbortSignal): Promise<string[]> {
+    const args = ["image", "inspect", "--format={{json .Config.Volumes}}", reference]
+    const { ok, stdout, stderr } = await this.#quick(args, signal)
+    if (!ok) throw imageMissing(reference, stderr)
+    return Object.keys(z.record(z.string(), z.unknown()).nullable().parse(JSON.parse(stdout)) ?? {})
+  }
+
+  /** @throws Fault `image-not-pulled` after a few tries. */
+  async pull(reference: string, credentials: Credentials | null, signal: AbortSignal): Promise<void> {
+    const once = async (env: Record<string, string>) => {
+      const options = { signal, timeoutMs: PULL_LIMIT_MS, env }
+      const { ok, stderr } = await this.#call(["pull", "--quiet", reference], options)
+      if (!ok) throw notPulled(reference, stderr)
+    }
+    const all = (env: Record<string, string>) =>
+      pRetry(() => once(env), { retries: PULL_RETRIES, randomize: true, signal })
+    // The temporary configuration knows no context, so the engine's address goes with it.
+    if (credentials === null) await all({})
+    else await withLogin(credentials, env => all({ DOCKER_HOST: this.#address, ...env }))
+  }
+
+  /**
+   * Pushes a local image under another name, such as `market.example:7464/team/net:latest`.
+   * @throws Fault `image-not-pushed`.
+   */
+  async push(local: string, target: string, credentials: Credentials, signal: AbortSignal): Promise<void> {
+    const tagged = await this.#quick(["tag", local, target], signal)
+    if (!tagged.ok) throw notPushed(target, tagged.stderr)
+    await withLogin(credentials, async login => {
+      const env = { DOCKER_HOST: this.#address, ...login }
+      const { ok, stderr } = await this.#call(["push", "--quiet", target], {
+        signal,
+        timeoutMs: PULL_LIMIT_MS,
+        env,
+      })
+      if (!ok) throw notPushed(target, stderr)
+    })
+  }
+
+  /** @param args from `sandboxArgs`. Returns the container's id. Throws Fault `container-not-created`. */
+  async create(args: readonly string[], signal: AbortSignal): Promise<string> {
+    const options = { signal, timeoutMs: START_LIMIT_MS }
+    const { ok, stdout, stderr } = await this.#call(["create", ...args], options)
+    if (!ok) throw notCreated("created", stderr)
+    return stdout.trim()
+  }
+
+  /** Starting a running container changes nothing. */
+  async start(id: string, signal: AbortSignal): Promise<void> {
+    const { ok, stderr } = await this.#call(["start", id], { signal, timeoutMs: START_LIMIT_MS })
+    if (!ok) throw notCreated("started", stderr)
+  }
+
+  /** Ids of the containers with all of these labels, whatever state they are in. */
+  async find(labels: Partial<ShardLabels>, signal: AbortSignal): Promise<string[]> {
+    const filters = labelsOf(labels).map(label => `--filter=label=${label}`)
+    return this.#list(filters, signal)
+  }
+
+  /** Waits for the container's end, for as long as the signal allows. Throws Fault `container-lost` when it is gone. */
+  async wait(id: string, signal: AbortSignal): Promise<number> {
+    const { ok, stdout, stderr } = await this.#call(["wait", id], { signal })
+    if (!ok) throw lost(id, stderr)
+    return Number(stdout.trim())
+  }
+
+  /** Null when there is no such container. */
+  async state(id: string, signal: AbortSignal): Promise<ContainerState | null> {
+    const args = ["container", "inspect", "--format={{json .State}}", id]
+    const { ok, stdout, stderr } = await this.#quick(args, signal)
+    if (ok) return readState(stdout)
+    // Only a working engine can say that a container is gone.
+    if ((await this.#list([`--filter=id=${id}`], signal)).length === 0) return null
+    throw lost(id, stderr)
+  }
+
+  /** The container's stdout, line by line to its end, beginning with its last `lines` or all; a line is cut at 64 KiB. */
+  async *logs(id: string, lines: number | "all", signal: AbortSignal): AsyncGenerator<string> {
+    const follower = execa(this.#program, ["logs", "--follow", `--tail=${lines}`, id], {
+      reject: false,
+      buffer: false,
+      stdin: "ignore",
+      stderr: "ignore",
+      cancelSignal: signal,
+      killSignal: "SIGKILL",
+      killDescendants: true,
+    })
+    try {
+      yield* linesOf(follower.stdout, LINE_LIMIT_BYTES)
+    } finally {
+      follower.kill("SIGKILL")
+      await follower
+    }
+    signal.throwIfAborted()
+  }
+
+  /** Writes what the engine kept of stdout and stderr, in the order it came, to an open file. */
+  async saveLog(id: string, fd: number, signal: AbortSignal): Promise<void> {
+    await this.#call(["logs", id], { signal, timeoutMs: LOG_LIMIT_MS, intoFd: fd })
+  }
+
+  /** SIGTERM, and SIGKILL after the grace. */
+  async stop(id: string, graceMs: number, signal: AbortSignal): Promise<void> {
+    const seconds = Math.ceil(graceMs / 1000)
+    await this.#call(["stop", "-t", String(seconds), id], { signal, timeoutMs: graceMs + QUICK_LIMIT_MS })
+  }
+
+  async kill(id: string, signal: AbortSignal): Promise<void> {
+    await this.#quick(["kill", id], signal)
+  }
+
+  /** Removes a container, running or not, with what it left in the engine; one that is gone already is no fault. */
+  async remove(id: string, signal: AbortSignal): Promise<void> {
+    await this.#quick(["rm", "--force", "--volumes", id], signal)
+  }
+
+  async removeAll(labels: Partial<ShardLabels>, signal: AbortSignal): Promise<void> {
+    for (const id of await this.find(labels, signal)) await this.remove(id, signal)
+  }
+
+  async #list(filters: string[], signal: AbortSignal): Promise<string[]> {
+    const { ok, stdout, stderr } = await this.#quick(
+      ["ps", "--all", "--quiet", "--no-trunc", ...filters],
+      signal,
+    )
+    if (ok) return stdout.split("\n").filter(id => id !== "")
+    throw new Fault("engine-refused", "The container engine does not list its containers.", {
+      hint: "See what `docker ps` says and put it right, then run `zg-agent doctor`.",
+      facts: { stderr: stderrFact(stderr) },
+    })
+  }
+
+  #quick(args: string[], signal: AbortSignal): Promise<Answer> {
+    return this.#call(args, { signal, timeoutMs: QUICK_LIMIT_MS })
+  }
+
+  #call(args: string[], options: CallOptions): Promise<Answer> {
+    return callDocker(this.#program, args, options)
+  }
+}
+
+function readState(json: string): ContainerState {
+  const state = Inspected.parse(JSON.parse(json))
+  return {
+    status: state.Status === "created" ? "created" : state.Pid > 0 ? "running" : "exited",
+    exitCode: state.ExitCode,
+    oomKilled: state.OOMKilled,
+    startedAt: state.StartedAt,
+    finishedAt: state.FinishedAt,
+    pid: state.Pid,
+  }
+}
+
+function imageMissing(reference: string, stderr: string): Fault {
+  return new Fault("image-missing", `The image ${reference} is not on this machine.`, {
+    hint: "It is pulled again with the next lease; `docker pull` shows what stands in the way.",
+    facts: { reference, stderr: stderrFact(stderr) },
+  })
+}
+
+function notPulled(reference: string, stderr: string): Fault {
+  return new Fault("image-not-pulled", `The image ${reference} could not be pulled.`, {
+    hint: "Check the registry's address and that the image's digest exists there: `docker pull` shows more.",
+    facts: { reference, stderr: stderrFact(stderr) },
+  })
+}
+
+function notPushed(target: string, stderr: string): Fault {
+  return new Fault("image-not-pushed", `The image could not be pushed to ${target}: ${stderrFact(stderr)}`, {
+    hint: "Docker pushes without TLS to this machine only; elsewhere the marketplace needs a wss:// address.",
+    facts: { target, stderr: stderrFact(stderr) },
+  })
+}
+
+function notCreated(what: "created" | "started", stderr: string): Fault {
+  return new Fault("container-not-created", `The container could not be ${what}: ${stderrFact(stderr)}`, {
+    hint: "Check the program's name and the resources of the shard; `zg-agent doctor` checks the engine.",
+    facts: { stderr: stderrFact(stderr) },
+  })
+}
+
+function lost(id: string, stderr: string): Fault {
+  return new Fault("container-lost", "The engine lost the container while it ran.", {
+    hint: "Look into the engine's own log (`journalctl -u docker`); the shard is run again.",
+    facts: { container: id.slice(0, 12), stderr: stderrFact(stderr) },
+  })
+}

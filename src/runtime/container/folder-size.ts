@@ -1,0 +1,46 @@
+import { lstat, readdir } from "node:fs/promises"
+import { join } from "node:path"
+
+/** Every file, folder and link costs the disk this much however small it is, so a million empty files are not free. */
+const ENTRY_FLOOR_BYTES = 4096
+
+/**
+ * What a folder takes up on the disk, in bytes; counting ends soon after the limit. Links are not followed, and what vanishes while it
+ * is counted counts nothing.
+ */
+export async function folderBytes(root: string, limitBytes: number): Promise<number> {
+  const waiting = [root]
+  let total = 0
+  for (let folder = waiting.pop(); folder !== undefined && total <= limitBytes; folder = waiting.pop()) {
+    for (const entry of await entriesOf(folder)) {
+      const path = join(folder, entry.name)
+      if (entry.isDirectory()) waiting.push(path)
+      total += await entryBytes(path)
+      if (total > limitBytes) break
+    }
+  }
+  return total
+}
+
+async function entriesOf(folder: string) {
+  try {
+    return await readdir(folder, { withFileTypes: true })
+  } catch (error) {
+    // The shard may hide a folder from an agent that is not root: what is in it is still bounded by the limit on each file.
+    if (GONE.has((error as NodeJS.ErrnoException).code ?? "")) return []
+    throw error
+  }
+}
+
+async function entryBytes(path: string): Promise<number> {
+  try {
+    const { blocks, size } = await lstat(path)
+    // A sparse file has a size but takes no room yet; it would take it once copied.
+    return Math.max(blocks * 512, size, ENTRY_FLOOR_BYTES)
+  } catch (error) {
+    if (GONE.has((error as NodeJS.ErrnoException).code ?? "")) return 0
+    throw error
+  }
+}
+
+const GONE = new Set(["ENOENT", "ENOTDIR", "EACCES", "ELOOP"])

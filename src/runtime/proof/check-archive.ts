@@ -1,0 +1,31 @@
+import type { Digest } from "../../protocol/digest.ts"
+import { keyIdOf, type PublicKey } from "../../protocol/keys.ts"
+import type { ProofStatement } from "../../protocol/proof.ts"
+import type { ReceiptStatement } from "../../protocol/receipt.ts"
+import { bundleDigest } from "../../protocol/statement.ts"
+import type { ArchivedProof } from "./archive.ts"
+import { checkProof, checkReceipt } from "./verify.ts"
+
+/** An archived proof after every check that can be made without the marketplace. */
+export interface CheckedProof {
+  proof: Digest
+  statement: ProofStatement
+  /** Null while the marketplace has not answered. */
+  receipt: ReceiptStatement | null
+}
+
+/**
+ * Checks the agent's signature, that the proof says what the lease granted, and the marketplace's receipt.
+ * @throws Fault `proof-…` or `receipt-refused` naming what is wrong.
+ */
+export function checkArchived(
+  archived: ArchivedProof,
+  agentKey: PublicKey,
+  marketKey: PublicKey,
+): CheckedProof {
+  const { bundle, receipt, assignment } = archived
+  const statement = checkProof(bundle, agentKey, assignment)
+  const proof = bundleDigest(bundle)
+  const due = { proof, lease: assignment.lease.id, agent: keyIdOf(agentKey) }
+  return { proof, statement, receipt: receipt && checkReceipt(receipt, marketKey, due) }
+}

@@ -1,0 +1,99 @@
+import { canonicalJson, type Digest, type NamedBlob } from "../../protocol/digest.ts"
+import { Fault } from "../../protocol/fault.ts"
+import { type KeyId, keyIdOf, type PublicKey } from "../../protocol/keys.ts"
+import type { LeaseId } from "../../protocol/lease.ts"
+import { type Assignment, dependencies, ProofStatement, subjects } from "../../protocol/proof.ts"
+import { ReceiptStatement } from "../../protocol/receipt.ts"
+import { openBundle, type Resource, resource } from "../../protocol/statement.ts"
+
+/** A field of a statement, what it says and what it has to say. */
+type Claim = readonly [field: string, said: unknown, due: unknown]
+
+/**
+ * Opens a proof and checks that it says what the lease granted, and nothing else. What it cannot check is whether the work was done:
+ * that is the audit's business.
+ * @throws Fault `proof-malformed`, `proof-signature-wrong`, or `proof-mismatch` naming the field that differs.
+ */
+export function checkProof(bundle: unknown, key: PublicKey, assignment: Assignment): ProofStatement {
+  const statement = openBundle(bundle, key, ProofStatement)
+  demand("proof", proofClaims(statement, assignment))
+  return statement
+}
+
+/**
+ * Checks a proof's first subject: the digest of the manifest over its outputs, whose sizes only a holder of the blobs knows.
+ * @throws Fault `proof-mismatch`.
+ */
+export function checkResult(statement: ProofStatement, outputs: NamedBlob[]): void {
+  demand("proof", [["subject", statement.subject, subjects(outputs)]])
+}
+
+/** What a receipt has to be about. */
+export interface ReceiptDue {
+  /** The proof's `bundleDigest`. */
+  proof: Digest
+  lease: LeaseId
+  agent: KeyId
+}
+
+/**
+ * Opens the marketplace's answer to a proof and checks that it is about this proof, this lease and this agent.
+ * @throws Fault `proof-malformed`, `proof-signature-wrong`, or `receipt-refused` naming the field that differs.
+ */
+export function checkReceipt(bundle: unknown, marketKey: PublicKey, due: ReceiptDue): ReceiptStatement {
+  const statement = openBundle(bundle, marketKey, ReceiptStatement)
+  const { verifier, zg_settlement: settlement } = statement.predicate
+  demand("receipt", [
+    ["subject", statement.subject, [resource("proof", due.proof)]],
+    ["verifier.id", verifier.id, keyIdOf(marketKey)],
+    ["zg_settlement.lease", settlement.lease, due.lease],
+    ["zg_settlement.agent", settlement.agent, due.agent],
+  ])
+  return statement
+}
+
+function proofClaims({ subject, predicate }: ProofStatement, granted: Assignment): Claim[] {
+  const { externalParameters: said, resolvedDependencies } = predicate.buildDefinition
+  const { metadata, byproducts } = predicate.runDetails
+  const { lease, spec } = granted
+  return [
+    ["job", said.job, granted.job],
+    ["shard", said.shard, granted.shard],
+    ["image", said.image, spec.image],
+    ["lease.id", said.lease.id, lease.id],
+    ["lease.nonce", said.lease.nonce, lease.nonce],
+    ["lease.epoch", said.lease.epoch, lease.epoch],
+    // As it stood when the lease was granted: renewals are between the two ends and not part of the proof.
+    ["lease.notAfter", said.lease.notAfter, lease.notAfter],
+    ["resolvedDependencies", resolvedDependencies, dependencies(spec)],
+    ["subject", names(subject), ["result", ...spec.outputs.map(name => `output/${name}`)]],
+    ["byproducts", names(byproducts), ["log"]],
+    ["invocationId", metadata.invocationId, `${lease.id}/${lease.epoch}`],
+    ["zg_exit", metadata.zg_exit, 0],
+    ["finishedOn", Date.parse(metadata.startedOn) <= Date.parse(metadata.finishedOn), true],
+  ]
+}
+
+function names(resources: Resource[]): string[] {
+  return resources.map(({ name }) => name)
+}
+
+function demand(kind: "proof" | "receipt", claims: Claim[]): void {
+  for (const [field, said, due] of claims) {
+    if (canonicalJson(said) !== canonicalJson(due)) throw mismatch(kind, field, said, due)
+  }
+}
+
+function mismatch(kind: "proof" | "receipt", field: string, said: unknown, due: unknown): Fault {
+  const code = kind === "proof" ? "proof-mismatch" : "receipt-refused"
+  return new Fault(code, `The ${kind}'s ${field} is not what was granted.`, {
+    hint: "It belongs to another lease, or its sender changed it: do not accept it.",
+    facts: { field, said: excerpt(said), due: excerpt(due) },
+  })
+}
+
+const EXCERPT_CHARS = 300
+
+function excerpt(value: unknown): string {
+  return canonicalJson(value).slice(0, EXCERPT_CHARS)
+}

@@ -1,0 +1,55 @@
+import { join } from "node:path"
+import type { PublicKey, Signer } from "../../protocol/keys.ts"
+import type { Lease } from "../../protocol/lease.ts"
+import { specDigest } from "../../protocol/shard-spec.ts"
+import type { Bundle } from "../../protocol/statement.ts"
+import type { BlobStore } from "../../store/blob-store.ts"
+import type { Registry } from "../blob/registry.ts"
+import type { BlobTransfer } from "../blob/transfer.ts"
+import type { Engine } from "../container/engine.ts"
+import type { ShardFolders, ShardLabels } from "../container/sandbox.ts"
+import type { ProofArchive } from "../proof/archive.ts"
+import type { Progress } from "./progress.ts"
+import type { OpenState } from "./state.ts"
+
+/** Everything outside the road that its steps use. */
+export interface Ports {
+  engine: Engine
+  store: BlobStore
+  transfer: BlobTransfer
+  registry: Registry
+  /** Folder for the shards' own folders, an absolute path. */
+  shardsRoot: string
+  /** Tells this agent's containers from another's on the same engine. */
+  home: string
+  signer: Signer
+  archive: ProofArchive
+  /** Version of this program, for the proof. */
+  version: string
+  marketKey: PublicKey
+  /** Hands a proof in and returns the receipt; waits through lost connections. The same proof twice gets the same receipt. */
+  settle: (lease: Lease, bundle: Bundle, signal: AbortSignal) => Promise<Bundle>
+  onProgress: (lease: Lease, progress: Progress) => void
+  /** Between SIGTERM and SIGKILL, for a checkpoint; in milliseconds. */
+  graceMs: number
+}
+
+/** The shard's folder and what lies in it. */
+export function foldersOf(
+  { assignment: { lease, spec } }: OpenState,
+  { shardsRoot, store }: Pick<Ports, "shardsRoot" | "store">,
+): ShardFolders & { root: string; log: string } {
+  const root = join(shardsRoot, `${lease.id}-${lease.epoch}`)
+  return {
+    root,
+    log: join(root, "log"),
+    spec: join(root, "spec.json"),
+    inputs: spec.inputs.map(({ name, digest }) => ({ name, path: store.path(digest) })),
+    out: join(root, "out"),
+    checkpoint: join(root, "checkpoint"),
+  }
+}
+
+export function shardLabels({ assignment: { lease, spec } }: OpenState, home: string): ShardLabels {
+  return { lease: lease.id, epoch: lease.epoch, spec: specDigest(spec), home }
+}

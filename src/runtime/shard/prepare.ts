@@ -1,0 +1,64 @@
+import { chmod, chown, mkdir, rename, writeFile } from "node:fs/promises"
+import { canonicalJson } from "../../protocol/digest.ts"
+import { Fault } from "../../protocol/fault.ts"
+import type { Image } from "../../protocol/shard-spec.ts"
+import { imageReference, registryOf } from "../container/reference.ts"
+import { SHARD_USER } from "../container/sandbox.ts"
+import { foldersOf, type Ports } from "./ports.ts"
+import type { Leased, Prepared } from "./state.ts"
+
+type Needs = Pick<Ports, "engine" | "store" | "transfer" | "registry" | "shardsRoot">
+
+/**
+ * leased → prepared: inputs and image on this machine, and a folder for the shard.
+ * @throws Fault `blob-*`, `disk-full`, `bad-image-reference`, `image-not-pulled`, `image-missing` or `image-unsafe`.
+ */
+export async function prepare(shard: Leased, ports: Needs, signal: AbortSignal): Promise<Prepared> {
+  const { assignment, berth } = shard
+  await mkdir(ports.shardsRoot, { recursive: true, mode: 0o700 })
+  await prepareImage(assignment.spec.image, ports, signal)
+  for (const input of assignment.spec.inputs) await ports.transfer.download(input, signal)
+  await prepareFolders(shard, ports)
+  return { step: "prepared", assignment, berth, cuts: 0 }
+}
+
+async function prepareImage(image: Image, { engine, registry }: Needs, signal: AbortSignal): Promise<void> {
+  const market = new URL(registry.url).host
+  const reference = imageReference(image, market)
+  if (!(await engine.hasImage(reference, signal))) {
+    const own = registryOf(image) === null || registryOf(image) === market
+    const login = own ? { registry: market, user: "zg", password: registry.token() } : null
+    await engine.pull(reference, login, signal)
+  }
+  const volumes = await engine.volumesOf(reference, signal)
+  if (volumes.length > 0) throw withVolumes(reference, volumes)
+}
+
+/** Doing it again keeps a checkpoint that is there. */
+async function prepareFolders(shard: Leased, ports: Needs): Promise<void> {
+  const { root, out, checkpoint, spec } = foldersOf(shard, ports)
+  await mkdir(root, { recursive: true, mode: 0o700 })
+  for (const folder of [out, checkpoint]) {
+    await mkdir(folder, { recursive: true })
+    await giveToShard(folder)
+  }
+  const draft = `${spec}.draft`
+  await writeFile(draft, canonicalJson(shard.assignment.spec))
+  await chmod(draft, 0o444)
+  await rename(draft, spec)
+}
+
+/** Root gives the folder away; anyone else opens it to all, inside a parent that only the owner enters. */
+async function giveToShard(folder: string): Promise<void> {
+  if (process.getuid?.() !== 0) return chmod(folder, 0o777)
+  const [uid = 0, gid = 0] = SHARD_USER.split(":").map(Number)
+  await chown(folder, uid, gid)
+  await chmod(folder, 0o700)
+}
+
+function withVolumes(reference: string, volumes: string[]): Fault {
+  return new Fault("image-unsafe", `The image ${reference} declares volumes, which no limit would hold.`, {
+    hint: "Build the image without VOLUME; a shard writes to /shard/out, /shard/checkpoint and /tmp.",
+    facts: { reference, volumes: volumes.join(" ").slice(0, 300) },
+  })
+}

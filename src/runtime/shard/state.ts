@@ -1,0 +1,104 @@
+import { z } from "zod"
+import { MicroCredits } from "../../protocol/credits.ts"
+import { Digest, NamedBlob } from "../../protocol/digest.ts"
+import { isFaultCode } from "../../protocol/fault.ts"
+import { JobId } from "../../protocol/job.ts"
+import { Lease, Timestamp } from "../../protocol/lease.ts"
+import { type Assignment, Gpu, Usage } from "../../protocol/proof.ts"
+import { ShardSpec } from "../../protocol/shard-spec.ts"
+import { Bundle } from "../../protocol/statement.ts"
+
+/** The part of the machine that the shard runs on; it stays the same over a restart. */
+export const Berth = z.strictObject({
+  /** The slot's id, as the marketplace knows it. */
+  slot: z.string(),
+  placement: z.discriminatedUnion("device", [
+    z.strictObject({ device: z.literal("cpu") }),
+    z.strictObject({ device: z.literal("cuda"), uuid: z.string(), through: z.enum(["cdi", "gpus"]) }),
+    z.strictObject({ device: z.literal("rocm"), renderNode: z.string(), group: z.int() }),
+  ]),
+  /** The same cards as the proof names them; none on a CPU. */
+  gpus: z.array(Gpu),
+})
+export type Berth = z.infer<typeof Berth>
+
+const held = {
+  assignment: z.strictObject({
+    job: JobId,
+    shard: z.strictObject({ index: z.int().min(0), label: z.string() }),
+    lease: Lease,
+    spec: ShardSpec,
+  }),
+  berth: Berth,
+}
+
+/** How often the shard was cut off so far, by its own wish (exit 85) or by the machine: bounded, or it might go on for ever. */
+const cuts = { cuts: z.int().min(0) }
+
+const Leased = z.strictObject({ step: z.literal("leased"), ...held })
+/** Its inputs and its image are on this machine. */
+const Prepared = z.strictObject({ step: z.literal("prepared"), ...held, ...cuts })
+const Running = z.strictObject({ step: z.literal("running"), ...held, ...cuts, containerId: z.string() })
+/** Its container ended well, and its outputs and its log are in the store. */
+const Ran = z.strictObject({
+  step: z.literal("ran"),
+  ...held,
+  outputs: z.array(NamedBlob),
+  log: Digest,
+  startedOn: Timestamp,
+  finishedOn: Timestamp,
+  usage: Usage,
+})
+const Proved = z.strictObject({
+  step: z.literal("proved"),
+  ...held,
+  outputs: z.array(NamedBlob),
+  proof: Digest,
+  bundle: Bundle,
+})
+const Settled = z.strictObject({
+  step: z.literal("settled"),
+  ...held,
+  proof: Digest,
+  paid: MicroCredits,
+  settledOn: Timestamp,
+})
+const Abandoned = z.strictObject({
+  step: z.literal("abandoned"),
+  ...held,
+  from: z.enum(["leased", "prepared", "running", "ran", "proved"]),
+  code: z.string().refine(isFaultCode, "must be a fault code"),
+  message: z.string(),
+})
+
+export type Leased = z.infer<typeof Leased>
+export type Prepared = z.infer<typeof Prepared>
+export type Running = z.infer<typeof Running>
+export type Ran = z.infer<typeof Ran>
+export type Proved = z.infer<typeof Proved>
+export type Settled = z.infer<typeof Settled>
+export type Abandoned = z.infer<typeof Abandoned>
+
+/** Where a shard is on its road; each state carries only what is true there. */
+export const ShardState = z.discriminatedUnion("step", [
+  Leased,
+  Prepared,
+  Running,
+  Ran,
+  Proved,
+  Settled,
+  Abandoned,
+])
+export type ShardState = z.infer<typeof ShardState>
+
+/** A shard with something left to do. */
+export type OpenState = Leased | Prepared | Running | Ran | Proved
+export type EndState = Settled | Abandoned
+
+export function leased(assignment: Assignment, berth: Berth): Leased {
+  return { step: "leased", assignment, berth }
+}
+
+export function isOpen(state: ShardState): state is OpenState {
+  return state.step !== "settled" && state.step !== "abandoned"
+}

@@ -1,0 +1,190 @@
+import { execFile } from "node:child_process"
+import { mkdtemp, readFile, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { type Blob, type Digest, digestOf } from "../../src/protocol/digest.ts"
+import { isFault } from "../../src/protocol/fault.ts"
+import { randomId } from "../../src/protocol/handshake.ts"
+import type { Signer } from "../../src/protocol/keys.ts"
+import type { Assignment } from "../../src/protocol/proof.ts"
+import { receiptStatement } from "../../src/protocol/receipt.ts"
+import { type Image, ShardSpec } from "../../src/protocol/shard-spec.ts"
+import { type Bundle, bundleDigest, signStatement } from "../../src/protocol/statement.ts"
+import { BlobTransfer } from "../../src/runtime/blob/transfer.ts"
+import { connectEngine } from "../../src/runtime/container/connect.ts"
+import type { Engine } from "../../src/runtime/container/engine.ts"
+import { ProofArchive } from "../../src/runtime/proof/archive.ts"
+import { type Journal, openJournal } from "../../src/runtime/shard/journal.ts"
+import type { Ports } from "../../src/runtime/shard/ports.ts"
+import type { Progress } from "../../src/runtime/shard/progress.ts"
+import { walk } from "../../src/runtime/shard/road.ts"
+import {
+  type Leased,
+  leased,
+  type OpenState,
+  type Ran,
+  type ShardState,
+} from "../../src/runtime/shard/state.ts"
+import { stepsOver } from "../../src/runtime/shard/steps.ts"
+import { BlobStore } from "../../src/store/blob-store.ts"
+import { ensureIdentity } from "../../src/store/identity.ts"
+import { StandInRegistry } from "../stand-in/registry.ts"
+import { publishShellImage } from "./image.ts"
+
+const TOKEN = "a-token-of-the-test"
+
+/** The engine of this machine, or the reason why there is none; in CI there has to be one. */
+export async function engineOrReason(): Promise<Engine | string> {
+  try {
+    return await connectEngine({ signal: AbortSignal.timeout(60_000) })
+  } catch (error) {
+    if (process.env.CI || !isFault(error)) throw error
+    return `${error.message} ${error.hint}`
+  }
+}
+
+/** A shard, as far as a test cares. */
+export interface Wish {
+  argv: string[]
+  env?: Record<string, string>
+  inputs?: ShardSpec["inputs"]
+  outputs?: string[]
+  image?: Image
+  limits?: Partial<ShardSpec["limits"]>
+  resources?: Partial<ShardSpec["resources"]>
+}
+
+/** An agent's parts around a real engine, with a registry and a marketplace's key of their own. */
+export interface Bench {
+  ports: Ports
+  registry: StandInRegistry
+  journal: Journal
+  image: Image
+  root: string
+  progress: Progress[]
+  proofs: Bundle[]
+  lease(wish: Wish): Leased
+  /** Puts bytes into the registry, as an input. */
+  blob(bytes: string): Blob
+  close(): Promise<void>
+}
+
+export async function makeBench(engine: Engine): Promise<Bench> {
+  const root = await mkdtemp(join(tmpdir(), "zg-engine-test-"))
+  const registry = await StandInRegistry.start({ token: TOKEN })
+  const image = await publishShellImage(registry, "test/shell")
+  const [signer, market] = [await identity(root, "agent"), await identity(root, "market")]
+  const [progress, proofs]: [Progress[], Bundle[]] = [[], []]
+  const store = new BlobStore(join(root, "blobs"))
+  const access = { url: registry.url, token: () => TOKEN }
+  const ports: Ports = {
+    engine,
+    store,
+    transfer: new BlobTransfer({ registry: access, store, pauseMs: 10 }),
+    registry: access,
+    shardsRoot: join(root, "shards"),
+    home: randomId(),
+    signer,
+    archive: new ProofArchive(join(root, "proofs")),
+    version: "0.0.0-test",
+    marketKey: market.publicKey,
+    settle: async (lease, bundle) => {
+      proofs.push(bundle)
+      return receiptFor(lease.id, bundle, signer, market)
+    },
+    onProgress: (_, told) => progress.push(told),
+    graceMs: 2000,
+  }
+  const journal = openJournal(join(root, "journal.db"))
+  return {
+    ports,
+    registry,
+    journal,
+    image,
+    root,
+    progress,
+    proofs,
+    lease: wish => leased(assignmentOf(image, wish), CPU),
+    blob: text => ({ digest: registry.put(Buffer.from(text)) as Digest, size: Buffer.byteLength(text) }),
+    close: () => closeBench({ ports, registry, journal, root }),
+  }
+}
+
+const CPU: Leased["berth"] = { slot: "cpu", placement: { device: "cpu" }, gpus: [] }
+
+function assignmentOf(image: Image, { argv, env = {}, limits, resources, ...rest }: Wish): Assignment {
+  return {
+    job: "job-0123456789ab" as Assignment["job"],
+    shard: { index: 0, label: "shard-0" },
+    lease: {
+      id: randomId(),
+      epoch: 1,
+      nonce: randomId(),
+      notAfter: new Date(Date.now() + 600_000).toISOString(),
+    },
+    spec: ShardSpec.parse({
+      image,
+      command: { argv, env },
+      inputs: [],
+      outputs: ["result.txt"],
+      ...rest,
+      resources: { memoryMiB: 64, ...resources },
+      limits: { timeMs: 60_000, outMiB: 2, checkpointMiB: 2, tmpMiB: 1, shmMiB: 1, ...limits },
+    }),
+  }
+}
+
+/** Walks a shard to its end and keeps what came by. */
+export async function walkToEnd(bench: Bench, shard: OpenState, signal = new AbortController().signal) {
+  const seen: ShardState[] = []
+  const record = async (state: ShardState) => {
+    seen.push(state)
+    await bench.journal.record(state)
+  }
+  const end = await walk(shard, stepsOver(bench.ports), record, signal)
+  const ran = seen.find(state => state.step === "ran") as Ran
+  return { end, seen, ran }
+}
+
+async function receiptFor(
+  lease: Assignment["lease"]["id"],
+  bundle: Bundle,
+  agent: Signer,
+  market: Signer,
+): Promise<Bundle> {
+  const statement = receiptStatement({
+    proof: bundleDigest(bundle),
+    market: market.keyId,
+    at: new Date().toISOString(),
+    settlement: {
+      job: "job-0123456789ab" as Assignment["job"],
+      lease,
+      agent: agent.keyId,
+      paid: 250_000 as never,
+      ledger: { index: 0, leaf: digestOf("leaf") as Digest },
+    },
+  })
+  return signStatement(statement, market)
+}
+
+function identity(root: string, name: string): Promise<Signer> {
+  return ensureIdentity(join(root, `${name}.pem`))
+}
+
+async function closeBench(bench: Pick<Bench, "ports" | "registry" | "journal" | "root">): Promise<void> {
+  const { ports, registry, journal, root } = bench
+  await ports.engine.removeAll({ home: ports.home }, AbortSignal.timeout(30_000))
+  const docker = promisify(execFile)
+  const format = "--format={{.Repository}}@{{.Digest}}"
+  const { stdout } = await docker("docker", ["image", "ls", "--digests", format, `${registry.host}/*/*`])
+  for (const reference of stdout.split("\n").filter(Boolean))
+    await docker("docker", ["image", "rm", reference])
+  await registry[Symbol.asyncDispose]()
+  journal.close()
+  await rm(root, { recursive: true, force: true })
+}
+
+export async function outputText({ ports }: Bench, digest: Digest): Promise<string> {
+  return readFile(ports.store.path(digest), "utf8")
+}

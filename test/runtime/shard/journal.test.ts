@@ -1,0 +1,72 @@
+import { spawnSync } from "node:child_process"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import { afterEach, beforeEach, expect, test } from "vitest"
+import { openJournal } from "../../../src/runtime/shard/journal.ts"
+import type { ShardState } from "../../../src/runtime/shard/state.ts"
+import { ABANDONED, LEASED, PREPARED, PROVED, RAN, RUNNING, SETTLED } from "./sample.ts"
+
+let root: string
+let path: string
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "zg-journal-test-"))
+  path = join(root, "journal.db")
+})
+afterEach(() => rm(root, { recursive: true }))
+
+const ALL: ShardState[] = [LEASED, PREPARED, RUNNING, RAN, PROVED, SETTLED, ABANDONED]
+
+test.for(ALL)("a shard that is $step comes back as it was after a restart", async (state, { expect }) => {
+  const journal = openJournal(path)
+  await journal.record(LEASED)
+  await journal.record(state)
+  journal.close()
+  const reopened = openJournal(path)
+  expect(reopened.history(10).map(entry => entry.state)).toEqual([state])
+  expect(reopened.open()).toEqual(state.step === "settled" || state.step === "abandoned" ? [] : [state])
+  reopened.close()
+})
+
+test("another epoch of a lease is another shard, and totals count what ended", async () => {
+  const journal = openJournal(path)
+  const again = {
+    ...ABANDONED,
+    assignment: { ...ABANDONED.assignment, lease: { ...ABANDONED.assignment.lease, epoch: 9 } },
+  }
+  await Promise.all([journal.record(SETTLED), journal.record(again)])
+  expect(journal.totals()).toEqual({ settled: 1, abandoned: 1, earned: 250_000 })
+  expect(journal.history(1)).toHaveLength(1)
+  journal.close()
+})
+
+test("a state is on disk when its record resolves, also if the process is killed then", async () => {
+  const program = `
+    import { openJournal } from "./src/runtime/shard/journal.ts"
+    import { RUNNING } from "./test/runtime/shard/sample.ts"
+    await openJournal(process.argv[1]).record(RUNNING)
+    process.kill(process.pid, "SIGKILL")`
+  const { signal, stderr } = spawnSync(
+    process.execPath,
+    ["--input-type=module-typescript", "-e", program, path],
+    { encoding: "utf8" },
+  )
+  expect([signal, stderr]).toEqual(["SIGKILL", ""])
+  const journal = openJournal(path)
+  expect(journal.open()).toEqual([RUNNING])
+  journal.close()
+})
+
+test("a damaged file and a damaged row are named as such", async () => {
+  await writeFile(path, "no database at all, and long enough to be looked at as one".repeat(30))
+  expect(() => openJournal(path)).toThrow(expect.objectContaining({ code: "journal-damaged" }))
+  await rm(path)
+  const journal = openJournal(path)
+  await journal.record(RUNNING)
+  const other = new DatabaseSync(path)
+  other.exec(`UPDATE shard SET state = '{"step":"running"}'`)
+  other.close()
+  expect(() => journal.open()).toThrow(expect.objectContaining({ code: "journal-damaged" }))
+  journal.close()
+})
