@@ -1,0 +1,73 @@
+import { Ledger } from "../ledger/ledger.ts"
+import { Bell } from "./bell.ts"
+import type { Exchange } from "./exchange.ts"
+import { Identities } from "./identity-row.ts"
+import { Jobs } from "./job-row.ts"
+import { expireLeases, extendLeases, withdrawOverdue } from "./leases.ts"
+import { judgeJobs, match, type UnmatchedSince } from "./matching.ts"
+import { Offers } from "./offers.ts"
+import { Progress } from "./progress.ts"
+import { Proofs } from "./proof-row.ts"
+import { Shards } from "./shard-row.ts"
+import { jobStatus } from "./status.ts"
+import { Watches } from "./watches.ts"
+
+/** How often deadlines are looked at. */
+const TICK_MS = 200
+
+export type BookParts = Pick<Exchange, "db" | "blobs" | "identity" | "roster" | "terms" | "clock" | "log">
+
+export interface Book {
+  exchange: Exchange
+  close(): Promise<void>
+}
+
+/** Opens the book on what the database holds: leases go on, everything else is offered anew. */
+export async function openBook(parts: BookParts): Promise<Book> {
+  const { db, clock, log } = parts
+  const jobs = new Jobs(db.sql)
+  const sources = {
+    shards: new Shards(db.sql),
+    ledger: new Ledger(db.sql, clock),
+    offers: new Offers(),
+    progress: new Progress(),
+  }
+  const watches = new Watches(id => {
+    const job = jobs.one(id)
+    if (!job) throw new Error(`${id} is watched and not there`)
+    return jobStatus(sources, job)
+  })
+  const bell = new Bell(
+    () => round(exchange, since),
+    error => log.error({ event: "book.bug", err: error }),
+  )
+  const since: UnmatchedSince = new Map()
+  const exchange: Exchange = {
+    ...parts,
+    ...sources,
+    jobs,
+    watches,
+    identities: new Identities(db.sql),
+    proofs: new Proofs(db.sql),
+    wake: () => bell.ring(),
+  }
+  await extendLeases(exchange)
+  const ticking = setInterval(() => bell.ring(), TICK_MS)
+  return {
+    exchange,
+    close: async () => {
+      clearInterval(ticking)
+      watches.close()
+      await bell.silence()
+    },
+  }
+}
+
+/** One look at all deadlines and all free slots. */
+async function round(exchange: Exchange, since: UnmatchedSince): Promise<void> {
+  exchange.offers.warm(exchange.clock())
+  withdrawOverdue(exchange)
+  await expireLeases(exchange)
+  await judgeJobs(exchange, since)
+  match(exchange)
+}

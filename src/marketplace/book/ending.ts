@@ -1,0 +1,48 @@
+import type { JobId } from "../../protocol/job.ts"
+import { refund } from "../ledger/posting.ts"
+import type { Exchange } from "./exchange.ts"
+import type { ShardRow } from "./shard-row.ts"
+
+export type End = { state: "done"; reason: null } | { state: "failed"; reason: string }
+
+/** Ends a job that has not ended yet, durably, and tells everybody whom it concerns. */
+export async function endJob(exchange: Exchange, job: JobId, end: End): Promise<void> {
+  announceEnd(exchange, await exchange.db.write(() => recordEnd(exchange, job, end)))
+}
+
+/** What the world has to hear once the end is durable. */
+export interface Ended {
+  job: JobId
+  end: End
+  /** Shards that were leased. */
+  cancelled: ShardRow[]
+}
+
+/** The end of a job inside a write: its open shards are closed, and what is left in escrow goes back. Null when it had ended. */
+export function recordEnd({ jobs, shards, ledger }: Exchange, id: JobId, end: End): Ended | null {
+  const job = jobs.one(id)
+  if (!job || job.state === "done" || job.state === "failed") return null
+  const open = shards.of(id).filter(({ state }) => state === "ready" || state === "leased")
+  for (const shard of open) shards.update(shard, { state: "failed", epoch: shard.epoch + 1 })
+  jobs.setState(id, end.state, end.reason)
+  const rest = ledger.balance(`escrow:${id}`)
+  if (rest > 0) ledger.append(refund(job.owner, id, rest))
+  return { job: id, end, cancelled: open.filter(({ state }) => state === "leased") }
+}
+
+export function announceEnd({ offers, roster, progress, watches, log, wake }: Exchange, ended: Ended | null) {
+  if (!ended) return
+  const { job, end, cancelled } = ended
+  for (const offer of offers.all().filter(offer => offer.job === job)) {
+    offers.remove(offer)
+    roster.send(offer.agent, { type: "withdrawn", offer: offer.id })
+  }
+  for (const shard of cancelled) {
+    progress.forget(shard)
+    const { lease, epoch, agent } = shard
+    if (agent) roster.send(agent, { type: "cancel", lease, epoch, reason: end.reason ?? "the job is done" })
+  }
+  watches.ended(job)
+  log.info({ event: `job.${end.state}`, job, reason: end.reason })
+  wake()
+}

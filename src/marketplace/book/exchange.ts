@@ -1,0 +1,36 @@
+import type { Logger } from "pino"
+import type { Signer } from "../../protocol/keys.ts"
+import type { BlobStore } from "../../store/blob-store.ts"
+import type { Database } from "../../store/database.ts"
+import type { Roster } from "../gateway/roster.ts"
+import type { Ledger } from "../ledger/ledger.ts"
+import type { Terms } from "../options.ts"
+import type { Identities } from "./identity-row.ts"
+import type { Jobs } from "./job-row.ts"
+import type { Offers } from "./offers.ts"
+import type { Progress } from "./progress.ts"
+import type { Proofs } from "./proof-row.ts"
+import type { Shards } from "./shard-row.ts"
+import type { Watches } from "./watches.ts"
+
+/** The parts that the steps of the book work on. */
+export interface Exchange {
+  db: Database
+  identities: Identities
+  jobs: Jobs
+  shards: Shards
+  proofs: Proofs
+  ledger: Ledger
+  blobs: BlobStore
+  roster: Roster
+  offers: Offers
+  progress: Progress
+  watches: Watches
+  identity: Signer
+  terms: Terms
+  /** Milliseconds since 1970. */
+  clock: () => number
+  log: Logger
+  /** Something changed: match anew, soon. */
+  wake: () => void
+}

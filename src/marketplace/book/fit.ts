@@ -1,0 +1,114 @@
+import { fits } from "../../protocol/fits.ts"
+import type { JobId } from "../../protocol/job.ts"
+import type { KeyId } from "../../protocol/keys.ts"
+import type { Slot } from "../../protocol/message.ts"
+import type { Resources } from "../../protocol/shard-spec.ts"
+import { evaluatedBy } from "../plans/losses.ts"
+
+/** A shard without a holder. */
+export interface ReadyShard {
+  job: JobId
+  index: number
+  label: string
+  resources: Resources
+  readyAt: number
+}
+
+/** A slot of a connected agent that serves. */
+export interface Place {
+  agent: KeyId
+  slot: Slot
+}
+
+/** A shard that an agent holds or has been offered. */
+export interface Engagement {
+  agent: KeyId
+  job: JobId
+  label: string
+}
+
+export interface Pair {
+  shard: ReadyShard
+  place: Place
+}
+
+export interface Situation {
+  ready: readonly ReadyShard[]
+  free: readonly Place[]
+  engaged: readonly Engagement[]
+  /** Whether this agent is not to be asked for this shard now. */
+  barred: (shard: ReadyShard, agent: KeyId) => boolean
+}
+
+/**
+ * Which shard to offer to which slot. The greatest need chooses first, because few slots can serve it; a round's shards
+ * are spread over agents, so that one slow or false agent does not hold a whole round; a shard takes the tightest slot.
+ */
+export function pair({ ready, free, engaged, barred }: Situation): Pair[] {
+  const left = new Set(free)
+  const groups = new Map<string, number>()
+  for (const { agent, job, label } of engaged) count(groups, agent, job, label)
+  const pairs: Pair[] = []
+  for (const shard of [...ready].sort(byNeed)) {
+    const fitting = [...left].filter(
+      ({ agent, slot }) => fits(slot, shard.resources) && !barred(shard, agent),
+    )
+    const sharing = ({ agent }: Place) => groups.get(groupOf(agent, shard.job, shard.label)) ?? 0
+    const [place] = fitting.sort((a, b) => sharing(a) - sharing(b) || bySize(a.slot, b.slot))
+    if (!place) continue
+    left.delete(place)
+    count(groups, place.agent, shard.job, shard.label)
+    pairs.push({ shard, place })
+    if (left.size === 0) break
+  }
+  return pairs
+}
+
+function count(groups: Map<string, number>, agent: KeyId, job: string, label: string): void {
+  const group = groupOf(agent, job, label)
+  groups.set(group, (groups.get(group) ?? 0) + 1)
+}
+
+/** `round-2/train-0` and `round-2/train-1` are one group for an agent. */
+function groupOf(agent: KeyId, job: string, label: string): string {
+  return `${agent} ${job} ${label.replace(/-\d+$/, "")}`
+}
+
+function byNeed(a: ReadyShard, b: ReadyShard): number {
+  return (
+    bySize(b.resources, a.resources) ||
+    onTheSide(a) - onTheSide(b) ||
+    a.readyAt - b.readyAt ||
+    a.index - b.index
+  )
+}
+
+/** No other shard waits for an evaluation, so it does not hold up the next round. */
+function onTheSide({ label }: ReadyShard): number {
+  return evaluatedBy(label) === null ? 0 : 1
+}
+
+function bySize(a: Omit<Resources, "device">, b: Omit<Resources, "device">): number {
+  return a.vramMiB - b.vramMiB || a.memoryMiB - b.memoryMiB || a.cpus - b.cpus
+}
+
+/** Why no connected agent could ever run a shard with this need; null when one could. */
+export function missing(need: Resources, places: readonly Place[]): string | null {
+  if (places.some(({ slot }) => fits(slot, need))) return null
+  const agents = new Set(places.map(({ agent }) => agent)).size
+  if (agents === 0) return `needs ${describe(need)}; no agent is connected`
+  const devices = [...new Set(places.map(({ slot }) => slot.device))]
+  const offered = devices.map(device => describeBest(places.filter(({ slot }) => slot.device === device)))
+  return `needs ${describe(need)}; ${agents} ${agents === 1 ? "agent is" : "agents are"} connected, they offer ${offered.join(" and ")}`
+}
+
+function describeBest(places: readonly Place[]): string {
+  const [first, ...rest] = places.map(({ slot }) => slot).sort((a, b) => bySize(b, a))
+  if (!first) return "nothing"
+  return `${rest.length > 0 ? "at best " : ""}${describe(first)}`
+}
+
+function describe({ device, cpus, memoryMiB, vramMiB }: Resources): string {
+  const vram = vramMiB > 0 ? `${vramMiB} MiB VRAM, ` : ""
+  return `${device} with ${vram}${cpus} ${cpus === 1 ? "cpu" : "cpus"} and ${memoryMiB} MiB memory`
+}

@@ -1,0 +1,97 @@
+import { randomId } from "../../protocol/handshake.ts"
+import type { JobId, JobState } from "../../protocol/job.ts"
+import type { OfferId } from "../../protocol/lease.ts"
+import { endJob } from "./ending.ts"
+import type { Exchange } from "./exchange.ts"
+import { type Engagement, missing, type Pair, type Place, pair, type ReadyShard } from "./fit.ts"
+import type { JobRow } from "./job-row.ts"
+import type { Offer } from "./offers.ts"
+
+/** Since when no connected agent could run a job, in milliseconds since 1970. A restart begins the wait anew. */
+export type UnmatchedSince = Map<JobId, number>
+
+/** Offers ready shards to free slots. */
+export function match(exchange: Exchange): void {
+  const { shards, offers, roster } = exchange
+  const engaged = [...shards.leased(), ...offers.all()] as (Engagement & { slot: string })[]
+  const busy = new Set(engaged.map(({ agent, slot }) => `${agent} ${slot}`))
+  const free = roster.places().filter(({ agent, slot }) => !busy.has(`${agent} ${slot.id}`))
+  if (free.length === 0) return
+  const now = exchange.clock()
+  const barred = (shard: ReadyShard, agent: Place["agent"]) => offers.isCooling(shard, agent, now)
+  for (const found of pair({ ready: waiting(exchange), free, engaged, barred })) makeOffer(exchange, found)
+}
+
+function waiting({ shards, jobs, offers }: Exchange): ReadyShard[] {
+  const specs = new Map(jobs.open().map(({ id, spec }) => [id, spec]))
+  return shards.ready().flatMap(shard => {
+    const spec = specs.get(shard.job)
+    return spec && !offers.has(shard) ? [{ ...shard, resources: spec.resources }] : []
+  })
+}
+
+function makeOffer(
+  { jobs, shards, offers, roster, watches, terms, clock, log }: Exchange,
+  found: Pair,
+): void {
+  const { job, index, label } = found.shard
+  const { agent, slot } = found.place
+  const price = jobs.one(job)?.spec.pricePerShard
+  if (price === undefined) return
+  const offer: Offer = {
+    id: randomId<OfferId>(),
+    agent,
+    slot: slot.id,
+    job,
+    index,
+    label,
+    until: clock() + terms.offerMs,
+  }
+  offers.add(offer)
+  roster.send(agent, { type: "offer", offer: offer.id, job, label, spec: shards.spec({ job, index }), price })
+  watches.changed(job)
+  log.debug({ event: "shard.offered", job, label, agent })
+}
+
+/** Brings every open job's state and reason up to date, and ends those that waited too long for an agent. */
+export async function judgeJobs(exchange: Exchange, since: UnmatchedSince): Promise<void> {
+  const places = exchange.roster.places()
+  const leased = new Set(exchange.shards.leased().map(({ job }) => job))
+  for (const job of exchange.jobs.open()) {
+    const lacking = leased.has(job.id) ? null : missing(job.spec.resources, places)
+    await judge(exchange, job, { lacking, leased: leased.has(job.id) })
+    if (lacking === null) since.delete(job.id)
+    else await endOverdue(exchange, job, lacking, since)
+  }
+}
+
+async function judge(exchange: Exchange, job: JobRow, seen: { lacking: string | null; leased: boolean }) {
+  const { settled } = exchange.shards.count(job.id)
+  const { state, reason } = standing({ ...seen, begun: job.state === "running" || settled > 0 })
+  if (job.state === state && job.reason === reason) return
+  await exchange.db.write(() => {
+    // It may have ended since it was read.
+    const now = exchange.jobs.one(job.id)?.state
+    if (now === "waiting" || now === "running") exchange.jobs.setState(job.id, state, reason)
+  })
+  exchange.watches.changed(job.id)
+}
+
+/** The state of a job that is neither done nor failed. */
+export function standing(seen: { lacking: string | null; leased: boolean; begun: boolean }): {
+  state: JobState
+  reason: string | null
+} {
+  if (seen.lacking !== null) return { state: "waiting", reason: seen.lacking }
+  if (seen.leased || seen.begun) return { state: "running", reason: null }
+  return { state: "waiting", reason: "waits for a free slot" }
+}
+
+async function endOverdue(exchange: Exchange, job: JobRow, lacking: string, since: UnmatchedSince) {
+  const now = exchange.clock()
+  const began = since.get(job.id) ?? now
+  since.set(job.id, began)
+  if (now - began < exchange.terms.unmatchedMs) return
+  since.delete(job.id)
+  await endJob(exchange, job.id, { state: "failed", reason: `job-unmatched: ${lacking}` })
+}

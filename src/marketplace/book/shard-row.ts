@@ -1,0 +1,150 @@
+import type { DatabaseSync } from "node:sqlite"
+import type { Digest, NamedBlob } from "../../protocol/digest.ts"
+import type { JobId } from "../../protocol/job.ts"
+import type { KeyId } from "../../protocol/keys.ts"
+import type { LeaseId, Nonce } from "../../protocol/lease.ts"
+import type { Assignment } from "../../protocol/proof.ts"
+import type { ShardSpec } from "../../protocol/shard-spec.ts"
+
+/** A planned shard as the database holds it; an offer is not stored, so an offered shard is `ready` here. */
+export interface ShardRow {
+  job: JobId
+  index: number
+  label: string
+  state: "ready" | "leased" | "settled" | "failed"
+  readyAt: number
+  attempt: number
+  lease: LeaseId
+  /** Of the present holder, or else of the next one. */
+  epoch: number
+  nonce: Nonce | null
+  /** What the lease frame said, in milliseconds since 1970; the proof repeats it. */
+  grantedUntil: number | null
+  /** The deadline after renewals. */
+  notAfter: number | null
+  agent: KeyId | null
+  slot: string | null
+  step: number
+  steps: number
+  loss: number | null
+  proof: Digest | null
+}
+
+const COLUMNS = `job, idx AS "index", label, state, ready_at AS readyAt, attempt, lease, epoch, nonce,
+  granted_until AS grantedUntil, not_after AS notAfter, agent, slot, step, steps, loss, proof`
+
+/** The shards in the database. Reading is immediate; call what changes something inside a write of the database. */
+export class Shards {
+  readonly #sql: DatabaseSync
+
+  constructor(sql: DatabaseSync) {
+    this.#sql = sql
+  }
+
+  one(job: JobId, index: number): ShardRow | undefined {
+    return this.#rows("job = ? AND idx = ?", job, index)[0]
+  }
+
+  byLease(lease: LeaseId): ShardRow | undefined {
+    return this.#rows("lease = ?", lease)[0]
+  }
+
+  ready(): ShardRow[] {
+    return this.#rows("state = 'ready' ORDER BY ready_at, idx")
+  }
+
+  leased(): ShardRow[] {
+    return this.#rows("state = 'leased'")
+  }
+
+  /** A job's shards in order, the latest `limit` of them. */
+  of(job: JobId, limit = Number.MAX_SAFE_INTEGER): ShardRow[] {
+    return this.#rows("job = ? ORDER BY idx DESC LIMIT ?", job, limit).reverse()
+  }
+
+  spec({ job, index }: Pick<ShardRow, "job" | "index">): ShardSpec {
+    const row = this.#sql.prepare("SELECT spec FROM shard WHERE job = ? AND idx = ?").get(job, index)
+    return JSON.parse((row as { spec: string }).spec)
+  }
+
+  /** What was leased, as both ends know it. */
+  assignment(shard: ShardRow): Assignment {
+    const { job, index, label, lease, epoch, nonce, grantedUntil } = shard
+    if (!nonce || grantedUntil === null) throw new Error(`${label} was never leased`)
+    return {
+      job,
+      shard: { index, label },
+      lease: { id: lease, epoch, nonce, notAfter: new Date(grantedUntil).toISOString() },
+      spec: this.spec(shard),
+    }
+  }
+
+  settled(job: JobId): Map<string, NamedBlob[]> {
+    const rows = this.#sql
+      .prepare("SELECT label, outputs FROM shard WHERE job = ? AND state = 'settled' ORDER BY idx")
+      .all(job) as { label: string; outputs: string }[]
+    return new Map(rows.map(({ label, outputs }) => [label, JSON.parse(outputs)]))
+  }
+
+  /** Every settled shard that told a loss, in the plan's order. */
+  losses(job: JobId): { label: string; loss: number }[] {
+    const rows = this.#sql
+      .prepare(
+        "SELECT label, loss FROM shard WHERE job = ? AND state = 'settled' AND loss IS NOT NULL ORDER BY idx",
+      )
+      .all(job)
+    return rows as { label: string; loss: number }[]
+  }
+
+  count(job: JobId): { planned: number; settled: number } {
+    const row = this.#sql
+      .prepare(
+        "SELECT count(*) AS planned, coalesce(sum(state = 'settled'), 0) AS settled FROM shard WHERE job = ?",
+      )
+      .get(job)
+    return row as { planned: number; settled: number }
+  }
+
+  /** Adds a shard of the plan; one that is there already stays as it is. */
+  add(shard: Pick<ShardRow, "job" | "index" | "label" | "readyAt" | "lease"> & { spec: ShardSpec }): void {
+    this.#sql
+      .prepare(
+        `INSERT INTO shard (job, idx, label, spec, state, ready_at, lease) VALUES (?, ?, ?, ?, 'ready', ?, ?)
+         ON CONFLICT DO NOTHING`,
+      )
+      .run(shard.job, shard.index, shard.label, JSON.stringify(shard.spec), shard.readyAt, shard.lease)
+  }
+
+  update({ job, index }: Pick<ShardRow, "job" | "index">, change: Change): void {
+    const columns = Object.keys(change).map(field => `${COLUMN_OF[field as keyof Change]} = ?`)
+    this.#sql
+      .prepare(`UPDATE shard SET ${columns.join(", ")} WHERE job = ? AND idx = ?`)
+      .run(...Object.values(change), job, index)
+  }
+
+  #rows(where: string, ...values: (string | number)[]): ShardRow[] {
+    return this.#sql
+      .prepare(`SELECT ${COLUMNS} FROM shard WHERE ${where}`)
+      .all(...values) as unknown as ShardRow[]
+  }
+}
+
+const COLUMN_OF = {
+  state: "state",
+  readyAt: "ready_at",
+  attempt: "attempt",
+  epoch: "epoch",
+  nonce: "nonce",
+  grantedUntil: "granted_until",
+  notAfter: "not_after",
+  agent: "agent",
+  slot: "slot",
+  step: "step",
+  steps: "steps",
+  loss: "loss",
+  proof: "proof",
+  outputs: "outputs",
+} as const
+
+/** New values; `outputs` is JSON. */
+type Change = Partial<Pick<ShardRow, Exclude<keyof typeof COLUMN_OF, "outputs">> & { outputs: string }>

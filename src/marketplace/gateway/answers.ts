@@ -1,0 +1,78 @@
+import { Fault } from "../../protocol/fault.ts"
+import type { ClientFrame, ClientFrameOf, ClientType, MarketMessage } from "../../protocol/message.ts"
+import type { Exchange } from "../book/exchange.ts"
+import { jobList, jobOf } from "../book/inquiry.ts"
+import { abandon, accept, decline, renew, report, withdrawFrom } from "../book/leases.ts"
+import { register } from "../book/registration.ts"
+import { settle } from "../book/settling.ts"
+import { submit } from "../book/submission.ts"
+import { outOfPlace } from "./handshake.ts"
+import type { Peer } from "./roster.ts"
+
+type Answer = Promise<MarketMessage | undefined>
+
+/** What a message of each type does, and what is answered, if anything. */
+type Answers = {
+  [Type in ClientType]: (exchange: Exchange, peer: Peer, frame: ClientFrameOf<Type>) => Answer
+}
+
+const ANSWERS: Answers = {
+  hello: async (_exchange, _peer, frame) => {
+    throw outOfPlace(frame, "open")
+  },
+  auth: async (_exchange, _peer, frame) => {
+    throw outOfPlace(frame, "open")
+  },
+  register,
+  capacity: async (exchange, peer, { slots }) => {
+    exchange.roster.serve(peer, slots)
+    exchange.wake()
+  },
+  drain: async (exchange, { agent }) => {
+    exchange.roster.drain(agent)
+    withdrawFrom(exchange, agent)
+  },
+  accept: (exchange, { agent }, { offer }) => accept(exchange, agent, offer),
+  decline: async (exchange, { agent }, { offer, reason }) => {
+    decline(exchange, agent, offer, reason)
+  },
+  renew: (exchange, { agent }, frame) => renew(exchange, agent, frame),
+  progress: async (exchange, { agent }, frame) => {
+    report(exchange, agent, frame)
+  },
+  abandon: async (exchange, { agent }, frame) => {
+    await abandon(exchange, agent, frame)
+  },
+  proof: settle,
+  submit: async (exchange, { agent }, frame) => ({
+    type: "submitted",
+    job: await submit(exchange, agent, frame),
+  }),
+  watch: async (exchange, peer, { job }) => {
+    const status = jobOf(exchange, peer.agent, job)
+    if (status.state === "waiting" || status.state === "running") exchange.watches.add(job, peer)
+    return { type: "job", status }
+  },
+  jobs: async (exchange, { agent }) => jobList(exchange, agent),
+  account: async ({ ledger }, { agent }) => ledger.statement(agent),
+}
+
+/**
+ * Carries out one message of an authenticated client.
+ * @throws Fault `not-registered`, or what the message's own step throws.
+ */
+export async function answer(
+  exchange: Exchange,
+  peer: Peer,
+  frame: ClientFrame,
+): Promise<MarketMessage | undefined> {
+  if (frame.type !== "register" && !exchange.identities.has(peer.agent)) throw notRegistered(frame.type)
+  const step = ANSWERS[frame.type] as (exchange: Exchange, peer: Peer, frame: ClientFrame) => Answer
+  return step(exchange, peer, frame)
+}
+
+function notRegistered(type: string): Fault {
+  return new Fault("not-registered", `A ${type} needs a registered identity.`, {
+    hint: "Run `zg-agent register` first.",
+  })
+}

@@ -1,0 +1,79 @@
+import { randomBytes } from "node:crypto"
+import type { KeyId, PublicKey } from "../../protocol/keys.ts"
+import type { MarketMessage, Slot } from "../../protocol/message.ts"
+import type { Place } from "../book/fit.ts"
+
+/** An authenticated connection. */
+export interface Peer {
+  readonly agent: KeyId
+  readonly publicKey: PublicKey
+  send(message: MarketMessage, re?: number): void
+  close(code: number, reason: string): void
+}
+
+/** Close code for a connection whose agent serves through a newer one. */
+export const REPLACED = 4001
+
+interface Seller {
+  peer: Peer
+  slots: Slot[]
+}
+
+/**
+ * Who is connected. One identity may buy through several connections, but serves through one: the latest that announced
+ * its capacity, so that an agent behind a dead connection takes its place back.
+ */
+export class Roster {
+  #peers = new Map<KeyId, Set<Peer>>()
+  #sellers = new Map<KeyId, Seller>()
+  #tokens = new Map<string, Peer>()
+
+  /** @returns the bearer token for the registry, good while this connection lives. */
+  enter(peer: Peer): string {
+    const peers = this.#peers.get(peer.agent) ?? new Set()
+    this.#peers.set(peer.agent, peers.add(peer))
+    const token = randomBytes(32).toString("base64url")
+    this.#tokens.set(token, peer)
+    return token
+  }
+
+  /** @returns whether its agent served through this connection. */
+  leave(peer: Peer): boolean {
+    const peers = this.#peers.get(peer.agent)
+    peers?.delete(peer)
+    if (peers?.size === 0) this.#peers.delete(peer.agent)
+    for (const [token, holder] of this.#tokens) if (holder === peer) this.#tokens.delete(token)
+    const served = this.#sellers.get(peer.agent)?.peer === peer
+    if (served) this.#sellers.delete(peer.agent)
+    return served
+  }
+
+  /** From now on the agent serves these slots, through this connection. */
+  serve(peer: Peer, slots: Slot[]): void {
+    const before = this.#sellers.get(peer.agent)?.peer
+    this.#sellers.set(peer.agent, { peer, slots })
+    if (before && before !== peer) before.close(REPLACED, "replaced by a newer connection")
+  }
+
+  /** No slots until the agent announces capacity again. */
+  drain(agent: KeyId): void {
+    const seller = this.#sellers.get(agent)
+    if (seller) seller.slots = []
+  }
+
+  /** Every slot that is served, busy or not. */
+  places(): Place[] {
+    return [...this.#sellers].flatMap(([agent, { slots }]) => slots.map(slot => ({ agent, slot })))
+  }
+
+  /** To the connection through which the agent serves, else to all of its connections. */
+  send(agent: KeyId, message: MarketMessage): void {
+    const seller = this.#sellers.get(agent)
+    const peers = seller ? [seller.peer] : (this.#peers.get(agent) ?? [])
+    for (const peer of peers) peer.send(message)
+  }
+
+  admits(token: string): boolean {
+    return this.#tokens.has(token)
+  }
+}

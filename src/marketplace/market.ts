@@ -1,0 +1,86 @@
+import { once } from "node:events"
+import { createServer, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
+import { join } from "node:path"
+import { Fault } from "../protocol/fault.ts"
+import type { KeyId } from "../protocol/keys.ts"
+import { BlobStore } from "../store/blob-store.ts"
+import { Database } from "../store/database.ts"
+import { ensureIdentity } from "../store/identity.ts"
+import { openBook } from "./book/book.ts"
+import { openGateway } from "./gateway/gateway.ts"
+import { Roster } from "./gateway/roster.ts"
+import { serveHttp } from "./http.ts"
+import { MARKET_DEFAULTS, type MarketOptions, type Terms } from "./options.ts"
+import { discardOldUploads } from "./registry/uploads.ts"
+import { MIGRATIONS } from "./schema.ts"
+
+export interface Market {
+  /** Where agents and buyers connect, such as `ws://127.0.0.1:7464`; the registry is at the same host and port. */
+  url: string
+  keyId: KeyId
+  close(): Promise<void>
+}
+
+/**
+ * Starts a marketplace: gateway and registry on one port, the state in one folder, from which a later start goes on.
+ * @throws Fault `port-in-use`, `identity-unreadable`
+ */
+export async function startMarket(options: MarketOptions): Promise<Market> {
+  const { root, host, log, clock = Date.now } = options
+  const identity = await ensureIdentity(join(root, "market.pem"))
+  const http = await listen(options)
+  const db = new Database(join(root, "market.sqlite"), MIGRATIONS)
+  const blobs = new BlobStore(join(root, "blobs"))
+  const roster = new Roster()
+  const book = await openBook({ db, blobs, identity, roster, clock, log, terms: termsOf(options) })
+  const gateway = openGateway(http, book.exchange)
+  const registry = {
+    db,
+    blobs,
+    uploads: new Map(),
+    admits: (token: string) => roster.admits(token),
+    clock,
+    log,
+  }
+  await discardOldUploads(registry)
+  const requestsDone = serveHttp(http, registry)
+  const url = `ws://${host.includes(":") ? `[${host}]` : host}:${(http.address() as AddressInfo).port}`
+  log.info({ event: "market.started", url, keyId: identity.keyId })
+  return {
+    url,
+    keyId: identity.keyId,
+    close: async () => {
+      await gateway.close()
+      await book.close()
+      http.closeAllConnections()
+      await new Promise(resolve => http.close(resolve))
+      await requestsDone()
+      db.close()
+      log.info({ event: "market.stopped" })
+    },
+  }
+}
+
+function termsOf(options: MarketOptions): Terms {
+  const set = Object.entries(options).filter(
+    ([name, value]) => name in MARKET_DEFAULTS && value !== undefined,
+  )
+  return { ...MARKET_DEFAULTS, ...Object.fromEntries(set) }
+}
+
+async function listen({ host, port }: Pick<MarketOptions, "host" | "port">): Promise<Server> {
+  const http = createServer()
+  try {
+    http.listen(port, host)
+    await once(http, "listening")
+    return http
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE") throw cause
+    throw new Fault("port-in-use", `Port ${port} of ${host} is in use.`, {
+      hint: "Choose another port, or stop what listens there; port 0 takes any free one.",
+      facts: { host, port },
+      cause,
+    })
+  }
+}

@@ -1,0 +1,41 @@
+import type { Logger } from "pino"
+import { MicroCredits } from "../protocol/credits.ts"
+
+/** What a marketplace promises and demands; all durations in milliseconds. */
+export interface Terms {
+  /** Credits that each newly registered identity gets: the money supply of an embedded marketplace. */
+  grant: MicroCredits
+  /** The marketplace's share of each settled shard's price, in hundredths of a percent. */
+  feeBasisPoints: number
+  /** How long a lease lasts from its grant, and from each renewal. */
+  leaseMs: number
+  /** How long an agent may think about an offer. */
+  offerMs: number
+  /** How long a job may wait while no connected agent could run it. */
+  unmatchedMs: number
+  /** How often a shard may be abandoned before its job fails. */
+  attempts: number
+  /** How long a shard is not offered again to an agent that declined, ignored or lost it. */
+  coolOffMs: number
+}
+
+export interface MarketOptions extends Partial<Terms> {
+  /** Folder of `market.pem`, `market.sqlite` and `blobs/`. */
+  root: string
+  host: string
+  /** 0 takes any free port. */
+  port: number
+  log: Logger
+  /** Milliseconds since 1970. */
+  clock?: () => number
+}
+
+export const MARKET_DEFAULTS: Terms = {
+  grant: MicroCredits.parse(1000_000_000),
+  feeBasisPoints: 200,
+  leaseMs: 60_000,
+  offerMs: 10_000,
+  unmatchedMs: 600_000,
+  attempts: 3,
+  coolOffMs: 5_000,
+}

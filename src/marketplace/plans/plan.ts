@@ -1,0 +1,52 @@
+import type { FileName, NamedBlob } from "../../protocol/digest.ts"
+import type { BatchJob, JobSpec } from "../../protocol/job.ts"
+import { planBatch, resultName, resultsOfBatch } from "./batch.ts"
+import { type PlannedShard, refused, type Settled } from "./planned.ts"
+import { checkTrain, planTrain, resultsOfTrain, totalOfTrain } from "./train.ts"
+
+/** More result files than this would not fit into one `job` frame. */
+const RESULTS_LIMIT = 2048
+const NAME_LIMIT = 128
+
+/** The shards that can run now and are not settled; those planned before come again. */
+export function plan(job: JobSpec, settled: Settled): PlannedShard[] {
+  return job.kind === "train" ? planTrain(job, settled) : planBatch(job, settled)
+}
+
+/** How many shards the job has in all. */
+export function total(job: JobSpec): number {
+  return job.kind === "train" ? totalOfTrain(job) : job.shards.length
+}
+
+/** The job's files so far, under the names that the buyer fetches them by. */
+export function results(job: JobSpec, settled: Settled): NamedBlob[] {
+  return job.kind === "train" ? resultsOfTrain(job, settled) : resultsOfBatch(job, settled)
+}
+
+/** @throws Fault `job-refused` for a job that could never be done, saying what to change. */
+export function checkJob(job: JobSpec): void {
+  if (!Number.isSafeInteger(job.pricePerShard * total(job)))
+    throw refused("its price times its shards is no exact number", "Offer less for each shard.")
+  if (job.kind === "train") checkTrain(job)
+  else checkBatch(job)
+}
+
+function checkBatch({ shards }: BatchJob): void {
+  const names = shards.flatMap((shard, index) => shard.outputs.map(name => resultName(index, name)))
+  if (names.length > RESULTS_LIMIT)
+    throw refused(
+      `it has ${names.length} outputs; ${RESULTS_LIMIT} is the limit`,
+      "Split it into several jobs, or let each shard write fewer files.",
+    )
+  const long = names.find(name => name.length > NAME_LIMIT)
+  if (long) throw refused(`the result name ${long} is too long`, "Give that output a shorter name.")
+  const unclear = shards.findIndex(
+    ({ inputs, outputs }) => repeats(inputs.map(({ name }) => name)) || repeats(outputs),
+  )
+  if (unclear >= 0)
+    throw refused(`shard ${unclear} names a file twice`, "Give every input and every output its own name.")
+}
+
+function repeats(names: FileName[]): boolean {
+  return new Set(names).size < names.length
+}

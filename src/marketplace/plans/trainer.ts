@@ -1,0 +1,61 @@
+import type { TrainJob } from "../../protocol/job.ts"
+
+/** The command line of the reference trainer (images/trainer): one function for each of its subcommands. */
+export function warmUpArgv(job: TrainJob): string[] {
+  return trainer("warm-up", {
+    steps: job.warmUp.steps,
+    batch: job.batch,
+    ...shape(job),
+    learningRate: job.warmUp.learningRate,
+    ...machine(job),
+  })
+}
+
+/** @param round counts from 1 here and from 0 in the trainer; `worker` counts from 0 in both. */
+export function trainArgv(job: TrainJob, round: number, worker: number): string[] {
+  return trainer("train", {
+    round: round - 1,
+    rounds: job.rounds,
+    worker,
+    workers: job.workers,
+    ...job.inner,
+    batch: job.batch,
+    ...machine(job),
+  })
+}
+
+export function reduceArgv({ outer }: TrainJob): string[] {
+  return trainer("reduce", { outerLearningRate: outer.learningRate, outerMomentum: outer.momentum })
+}
+
+/** Untrained parameters are made from seed and shape, so only that evaluation says the shape. */
+export function evaluateArgv(job: TrainJob, { untrained, sample }: { untrained: boolean; sample: boolean }) {
+  return trainer("evaluate", {
+    ...(untrained && { untrained: true, ...shape(job) }),
+    sampleBytes: sample ? job.sample.bytes : 0,
+    ...(job.sample.prompt !== "" && { prompt: job.sample.prompt }),
+    ...machine(job),
+  })
+}
+
+function shape({ model: { layers, width, heads, context } }: TrainJob) {
+  return { layers, width, heads, context }
+}
+
+function machine({ seed, resources }: TrainJob) {
+  // PyTorch calls AMD's ROCm devices cuda, too.
+  return {
+    seed,
+    threads: Math.max(1, Math.floor(resources.cpus)),
+    device: resources.device === "cpu" ? "cpu" : "cuda",
+  }
+}
+
+/** `--learning-rate=0.001`: joined, because a prompt may start with a dash. */
+function trainer(subcommand: string, flags: Record<string, string | number | true>): string[] {
+  const args = Object.entries(flags).map(([name, value]) => {
+    const flag = `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
+    return value === true ? flag : `${flag}=${value}`
+  })
+  return ["python3", "-m", "trainer", subcommand, ...args]
+}

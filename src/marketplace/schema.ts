@@ -1,0 +1,58 @@
+const STATE = `
+CREATE TABLE identity (
+  key_id TEXT PRIMARY KEY, public_key TEXT NOT NULL, name TEXT NOT NULL, machine TEXT NOT NULL,
+  registered_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE job (
+  id TEXT PRIMARY KEY, owner TEXT NOT NULL REFERENCES identity, submission TEXT NOT NULL, spec TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed')), reason TEXT,
+  submitted_at INTEGER NOT NULL, UNIQUE (owner, submission)
+) STRICT;
+CREATE INDEX job_by_state ON job (state);
+
+-- A shard's lease keeps its id; each new holder gets a later epoch. granted_until is what the lease frame said and the
+-- proof repeats, not_after is the deadline after renewals.
+CREATE TABLE shard (
+  job TEXT NOT NULL REFERENCES job, idx INTEGER NOT NULL, label TEXT NOT NULL, spec TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('ready', 'leased', 'settled', 'failed')),
+  ready_at INTEGER NOT NULL, attempt INTEGER NOT NULL DEFAULT 0,
+  lease TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL DEFAULT 1,
+  nonce TEXT, granted_until INTEGER, not_after INTEGER, agent TEXT, slot TEXT,
+  step INTEGER NOT NULL DEFAULT 0, steps INTEGER NOT NULL DEFAULT 0, loss REAL,
+  outputs TEXT, proof TEXT,
+  PRIMARY KEY (job, idx), UNIQUE (job, label)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX shard_by_state ON shard (state, ready_at);
+
+-- The receipt is kept unsigned: Ed25519 is deterministic, so signing it again gives the same bundle.
+CREATE TABLE proof (
+  digest TEXT PRIMARY KEY, lease TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, bundle TEXT NOT NULL, receipt TEXT NOT NULL
+) STRICT;
+`
+
+const LEDGER = `
+CREATE TABLE posting (
+  idx INTEGER PRIMARY KEY, leaf TEXT NOT NULL, kind TEXT NOT NULL, entry TEXT NOT NULL
+) STRICT;
+CREATE TABLE leg (
+  posting INTEGER NOT NULL REFERENCES posting, account TEXT NOT NULL, kind TEXT NOT NULL, amount INTEGER NOT NULL
+) STRICT;
+CREATE INDEX leg_by_account ON leg (account, kind, amount);
+
+CREATE TRIGGER posting_stays BEFORE UPDATE ON posting BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER posting_remains BEFORE DELETE ON posting BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER leg_stays BEFORE UPDATE ON leg BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER leg_remains BEFORE DELETE ON leg BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+`
+
+const REGISTRY = `
+CREATE TABLE upload (id TEXT PRIMARY KEY, started_at INTEGER NOT NULL) STRICT;
+CREATE TABLE manifest (
+  name TEXT NOT NULL, reference TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL,
+  PRIMARY KEY (name, reference)
+) STRICT, WITHOUT ROWID;
+`
+
+/** The marketplace's tables, for `Database`: scripts that are never edited once released, only followed by others. */
+export const MIGRATIONS = [STATE, LEDGER, REGISTRY] as const

@@ -1,0 +1,150 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import fc from "fast-check"
+import { afterEach, beforeEach, expect, test } from "vitest"
+import { Ledger } from "../../src/marketplace/ledger/ledger.ts"
+import {
+  feeOf,
+  grant,
+  type Posting,
+  refund,
+  settlement,
+  submission,
+} from "../../src/marketplace/ledger/posting.ts"
+import { MIGRATIONS } from "../../src/marketplace/schema.ts"
+import { MicroCredits } from "../../src/protocol/credits.ts"
+import { JobId } from "../../src/protocol/job.ts"
+import { KeyId } from "../../src/protocol/keys.ts"
+import { Database } from "../../src/store/database.ts"
+
+let root: string
+let db: Database
+let ledger: Ledger
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "zg-ledger-"))
+  open()
+})
+afterEach(() => {
+  db.close()
+  rmSync(root, { recursive: true })
+})
+
+function open(): void {
+  db = new Database(join(root, "market.sqlite"), MIGRATIONS)
+  ledger = new Ledger(db.sql, () => 1_700_000_000_000)
+}
+
+const people = [0, 1, 2].map(n => KeyId.parse(String(n).repeat(64)))
+const jobs = [0, 1, 2].map(n => JobId.parse(`job-${String(n).repeat(12)}`))
+const [buyer, agent] = people as [KeyId, KeyId]
+const [job] = jobs as [JobId]
+const micro = (amount: number) => MicroCredits.parse(amount)
+
+const step = fc.record({
+  kind: fc.constantFrom("grant", "submission", "settlement", "refund"),
+  who: fc.constantFrom(...people),
+  job: fc.constantFrom(...jobs),
+  amount: fc.integer({ min: 0, max: 1_000_000 }),
+})
+
+type Step = typeof step extends fc.Arbitrary<infer One> ? One : never
+
+function postingOf({ kind, who, job, amount }: Step): Posting {
+  if (kind === "grant") return grant(who, micro(amount))
+  if (kind === "submission") return submission(who, job, amount)
+  if (kind === "refund") return refund(who, job, amount)
+  return settlement({ job, agent: who, lease: "l", proof: "p" }, amount, 250)
+}
+
+test("any sequence of postings keeps the sum at zero and every account but the issuer at zero or more", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30 }), steps => {
+      db.sql.exec("BEGIN")
+      try {
+        for (const one of steps) {
+          try {
+            ledger.append(postingOf(one))
+          } catch (error) {
+            // The only reason to refuse one of these is an overdraft.
+            expect(String(error)).toContain("overdraws")
+          }
+        }
+        const accounts = db.sql
+          .prepare("SELECT account, sum(amount) AS balance FROM leg GROUP BY account")
+          .all() as { account: string; balance: number }[]
+        expect(accounts.reduce((sum, { balance }) => sum + balance, 0)).toBe(0)
+        for (const { account, balance } of accounts)
+          if (account !== "issuer") expect(balance).toBeGreaterThanOrEqual(0)
+        expect(ledger.brokenAt()).toBeNull()
+      } finally {
+        db.sql.exec("ROLLBACK")
+      }
+    }),
+    { numRuns: 100 },
+  )
+})
+
+test("the fee is the exact rounded-down share, even of prices near the largest exact integer", () => {
+  fc.assert(
+    fc.property(fc.maxSafeNat(), fc.integer({ min: 0, max: 10_000 }), (price, basisPoints) => {
+      const exact = (BigInt(price) * BigInt(basisPoints)) / 10_000n
+      expect(BigInt(feeOf(price, basisPoints))).toBe(exact)
+    }),
+  )
+})
+
+test.each<[string, Posting, string]>([
+  ["does not balance", { kind: "grant", about: {}, legs: [{ account: "market", amount: 1 }] }, "sum to zero"],
+  [
+    "moves a fraction",
+    {
+      kind: "grant",
+      about: {},
+      legs: [
+        { account: "issuer", amount: -0.5 },
+        { account: "market", amount: 0.5 },
+      ],
+    },
+    "fraction",
+  ],
+  ["overdraws", submission(buyer, job, 1), "overdraws"],
+])("a posting that %s is not written", (_, posting, why) => {
+  expect(() => ledger.append(posting)).toThrow(why)
+  expect(db.sql.prepare("SELECT count(*) AS n FROM posting").get()).toEqual({ n: 0 })
+})
+
+test("a statement tells what was earned, spent and is set aside", async () => {
+  await db.write(() => {
+    const put = db.sql.prepare("INSERT INTO identity VALUES (?, '', '', '', 0)")
+    for (const who of [buyer, agent]) put.run(who)
+    db.sql.prepare("INSERT INTO job VALUES (?, ?, 'key', '{}', 'waiting', NULL, 0)").run(job, buyer)
+    ledger.append(grant(buyer, micro(1000)))
+    ledger.append(submission(buyer, job, 600))
+    ledger.append(settlement({ job, agent, lease: "l", proof: "p" }, 200, 1000))
+  })
+  expect(ledger.statement(buyer)).toMatchObject({ balance: 400, earned: 0, spent: 200, escrow: 400 })
+  expect(ledger.statement(agent)).toMatchObject({ balance: 180, earned: 180, spent: 0, escrow: 0 })
+  expect(ledger.balance("market")).toBe(20)
+  await db.write(() => ledger.append(refund(buyer, job, 400)))
+  expect(ledger.statement(buyer)).toMatchObject({ balance: 800, escrow: 0 })
+})
+
+test.each(["posting", "leg"])("rows of %s can be neither changed nor deleted", async table => {
+  await db.write(() => ledger.append(grant(buyer, micro(5))))
+  expect(() => db.sql.exec(`UPDATE ${table} SET rowid = 7`)).toThrow("append-only")
+  expect(() => db.sql.exec(`DELETE FROM ${table}`)).toThrow("append-only")
+})
+
+test("the chain goes on after a restart, and a changed entry is found", async () => {
+  await db.write(() => ledger.append(grant(buyer, micro(5))))
+  db.close()
+  open()
+  const place = await db.write(() => ledger.append(grant(agent, micro(6))))
+  expect(place.index).toBe(1)
+  expect(ledger.brokenAt()).toBeNull()
+  // Somebody with the file can drop the triggers; the chain still tells.
+  db.sql.exec("DROP TRIGGER posting_stays; UPDATE posting SET entry = replace(entry, '5', '9') WHERE idx = 0")
+  expect(ledger.brokenAt()).toBe(0)
+})

@@ -1,0 +1,158 @@
+import { spawnSync } from "node:child_process"
+import { join } from "node:path"
+import fc from "fast-check"
+import { expect, test } from "vitest"
+import { evaluatedBy, lossIn } from "../../src/marketplace/plans/losses.ts"
+import { checkJob, plan, results, total } from "../../src/marketplace/plans/plan.ts"
+import type { PlannedShard } from "../../src/marketplace/plans/planned.ts"
+import type { NamedBlob } from "../../src/protocol/digest.ts"
+import type { JobSpec } from "../../src/protocol/job.ts"
+import { ShardSpec } from "../../src/protocol/shard-spec.ts"
+import { skip } from "../contract/skip.ts"
+import { batchJob } from "../contract/work.ts"
+import { slice, trainJob } from "./jobs.ts"
+
+/** Settles planned shards until none is left; `pick` chooses which of the ready ones is next. */
+function walk(job: JobSpec, pick: (ready: PlannedShard[]) => PlannedShard | undefined = ready => ready[0]) {
+  const settled = new Map<string, NamedBlob[]>()
+  const order: PlannedShard[] = []
+  for (let next = pick(plan(job, settled)); next; next = pick(plan(job, settled))) {
+    const { label, spec } = next
+    settled.set(
+      label,
+      spec.outputs.map(name => ({ name, ...slice(`${label}/${name}`) })),
+    )
+    order.push(next)
+  }
+  return { settled, order }
+}
+
+const job = trainJob(["a", "b", "c"], "held")
+const inputsOf = (order: PlannedShard[], label: string) =>
+  order.find(shard => shard.label === label)?.spec.inputs.map(({ name }) => name)
+
+test("a train job walks its rounds", () => {
+  const { order } = walk(job)
+  expect(order.map(({ label }) => label)).toEqual([
+    "untrained",
+    "warm-up",
+    "warm-up/evaluate",
+    "round-1/train-0",
+    "round-1/train-1",
+    "round-1/reduce",
+    "round-1/evaluate",
+    "round-2/train-0",
+    "round-2/train-1",
+    "round-2/reduce",
+    "round-2/evaluate",
+  ])
+  expect(order.map(({ index }) => index)).toEqual(order.map((_, index) => index))
+  expect(order).toHaveLength(total(job))
+  for (const { spec } of order) ShardSpec.parse(spec)
+})
+
+test("at first only what needs no parameters is ready, and evaluations run beside the next round", () => {
+  expect(plan(job, new Map()).map(({ label }) => label)).toEqual(["untrained", "warm-up"])
+  const { order } = walk(job, ready => ready.findLast(({ label }) => !label.endsWith("evaluate")) ?? ready[0])
+  expect(order.at(-1)?.label).toContain("evaluate")
+  expect(order).toHaveLength(total(job))
+})
+
+test("each shard gets its own inputs", () => {
+  const { order } = walk(job)
+  expect(inputsOf(order, "untrained")).toEqual(["held-out"])
+  expect(inputsOf(order, "warm-up")).toEqual(["text-0000", "text-0001", "text-0002"])
+  expect(inputsOf(order, "round-1/train-0")).toEqual([
+    "parameters.safetensors",
+    "optimizer.safetensors",
+    "text-0000",
+    "text-0002",
+  ])
+  expect(inputsOf(order, "round-1/train-1")?.slice(2)).toEqual(["text-0001"])
+  const updates = ["update-0.safetensors", "update-1.safetensors"]
+  expect(inputsOf(order, "round-1/reduce")).toEqual(["parameters.safetensors", ...updates])
+  expect(inputsOf(order, "round-2/reduce")).toEqual([
+    "parameters.safetensors",
+    "momentum.safetensors",
+    ...updates,
+  ])
+  const second = order.find(({ label }) => label === "round-2/train-0")
+  expect(second?.spec.inputs[0]).toMatchObject(slice("round-1/reduce/parameters.safetensors"))
+})
+
+test("whatever the order, every shard is planned once, under one index, with the same spec", () => {
+  const fixed = new Map(walk(job).order.map(shard => [shard.label, shard]))
+  fc.assert(
+    fc.property(fc.infiniteStream(fc.nat()), choices => {
+      const { order } = walk(job, ready => ready[(choices.next().value as number) % ready.length])
+      expect(new Set(order.map(({ label }) => label)).size).toBe(total(job))
+      for (const shard of order) expect(shard).toEqual(fixed.get(shard.label))
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test("results are the last parameters, both samples and the last metrics", () => {
+  const { settled } = walk(job)
+  expect(results(job, settled)).toEqual([
+    { name: "parameters.safetensors", ...slice("round-2/reduce/parameters.safetensors") },
+    { name: "sample.txt", ...slice("round-2/evaluate/sample.txt") },
+    { name: "untrained-sample.txt", ...slice("untrained/sample.txt") },
+    { name: "metrics.json", ...slice("round-2/evaluate/metrics.json") },
+  ])
+})
+
+test("the trainer understands every command line of the plan", context => {
+  const trainer = join(import.meta.dirname, "../../images/trainer")
+  const program =
+    "import json, sys; from trainer.arguments import parse\nfor a in json.load(sys.stdin): parse(a)"
+  const found = spawnSync("python3", ["-c", "import argparse"])
+  if (found.error) skip(context, "there is no python3 to run the trainer's own parser with")
+  const lines = [job, trainJob(["a", "b"], "h", { sample: { prompt: "", bytes: 0 } })]
+    .flatMap(one => walk(one).order)
+    .map(({ spec }) => {
+      expect(spec.command.argv.slice(0, 3)).toEqual(["python3", "-m", "trainer"])
+      return spec.command.argv.slice(3)
+    })
+  const env = { ...process.env, PYTHONPATH: trainer, PYTHONDONTWRITEBYTECODE: "1" }
+  const run = spawnSync("python3", ["-c", program], { input: JSON.stringify(lines), env, encoding: "utf8" })
+  expect([run.status, run.stderr]).toEqual([0, ""])
+})
+
+test("a batch is all ready at once, and its results carry the shard's name", () => {
+  const batch = batchJob(3)
+  expect(plan(batch, new Map()).map(({ label }) => label)).toEqual(["shard-0", "shard-1", "shard-2"])
+  const { settled } = walk(batch)
+  expect(results(batch, settled).map(({ name }) => name)).toEqual([
+    "shard-0.out.txt",
+    "shard-1.out.txt",
+    "shard-2.out.txt",
+  ])
+})
+
+test.each<[string, JobSpec]>([
+  ["heads that do not divide the width", trainJob(["a", "b"], "h", { model: { ...job.model, heads: 5 } })],
+  ["more workers than slices", trainJob(["a"], "h")],
+  ["too many slices for one shard", trainJob(Array(1023).fill("a"), "h")],
+  [
+    "a momentum that never slows down",
+    trainJob(["a", "b"], "h", { outer: { learningRate: 1, momentum: 1 } }),
+  ],
+  ["a price beyond exact integers", batchJob(3, { pricePerShard: (2 ** 52) as never })],
+])("%s is refused", (_, bad) => {
+  expect(() => checkJob(bad)).toThrow(/The job is refused/)
+})
+
+test("losses are read from evaluations only", () => {
+  expect(["untrained", "warm-up/evaluate", "round-3/evaluate", "round-3/reduce"].map(evaluatedBy)).toEqual([
+    "untrained",
+    "warm-up",
+    "round-3",
+    null,
+  ])
+  expect([lossIn('{"loss": 2.5, "bytes": 3}'), lossIn('{"loss": "low"}'), lossIn("{")]).toEqual([
+    2.5,
+    null,
+    null,
+  ])
+})
