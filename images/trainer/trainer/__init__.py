@@ -1,0 +1,5 @@
+"""The reference training program: DiLoCo on a byte-level transformer, one container run per subcommand.
+
+A job reads as: `warm-up` once; then in each round W times `train`, once `reduce`, and `evaluate` whenever wanted.
+DiLoCo is Douillard et al. 2023, https://arxiv.org/abs/2311.08105.
+"""
