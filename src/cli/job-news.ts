@@ -1,0 +1,37 @@
+import { formatCredits } from "../protocol/credits.ts"
+import type { JobStatus, ShardStatus } from "../protocol/job.ts"
+
+/** What changed between two states of a job, a line each; `before` is null for the first. */
+export function jobNews(before: JobStatus | null, now: JobStatus): string[] {
+  return [...stateNews(before, now), ...shardNews(before, now), ...lossNews(before, now)]
+}
+
+function stateNews(before: JobStatus | null, now: JobStatus): string[] {
+  if (before?.state === now.state && before.reason === now.reason) return []
+  const why = now.reason ? `: ${now.reason}` : ""
+  const paid = now.state === "done" ? `, ${formatCredits(now.spent)} credits spent` : ""
+  return [`job ${now.state}${why}${paid}`]
+}
+
+function shardNews(before: JobStatus | null, now: JobStatus): string[] {
+  const earlier = new Map(before?.shards.map(shard => [shard.index, shard]))
+  return now.shards.flatMap(shard => {
+    const known = earlier.get(shard.index)
+    if (known?.state === shard.state && known.attempt === shard.attempt) return []
+    return shard.state === "leased" || shard.state === "settled" || shard.state === "failed"
+      ? [shardLine(shard)]
+      : []
+  })
+}
+
+function shardLine({ label, state, agent, loss }: ShardStatus): string {
+  const by = agent ? ` by ${agent.slice(0, 8)}` : ""
+  const measured = state === "settled" && loss !== null ? `, loss ${loss.toFixed(3)}` : ""
+  return `${label} ${state}${by}${measured}`
+}
+
+function lossNews(before: JobStatus | null, now: JobStatus): string[] {
+  return now.losses
+    .slice(before?.losses.length ?? 0)
+    .map(({ label, loss }) => `held-out loss ${loss.toFixed(4)} nats/byte (${label})`)
+}

@@ -1,0 +1,56 @@
+import { Args, Flags } from "@oclif/core"
+import ora from "ora"
+import { BaseCommand } from "../../cli/base-command.ts"
+import { printJob } from "../../cli/follow.ts"
+import { BlobTransfer } from "../../runtime/blob/transfer.ts"
+import { connectEngine } from "../../runtime/container/connect.ts"
+import { resolveImage } from "../../runtime/job/image.ts"
+import { readJobFile } from "../../runtime/job/job-file.ts"
+import { submitJob } from "../../runtime/job/submit.ts"
+import { registryUrl } from "../../runtime/market/session.ts"
+import { visitMarket } from "../../runtime/market/visit.ts"
+import { BlobStore } from "../../store/blob-store.ts"
+
+export default class JobSubmit extends BaseCommand {
+  static override summary = "Hand in a job: upload its data, push its image, set its price aside."
+  static override description =
+    "The price of all shards is set aside from this identity's credits; what is not spent comes back when the job ends."
+  static override examples = [
+    "<%= config.bin %> job submit job.yaml",
+    "<%= config.bin %> job submit examples/king-james.yaml --follow",
+  ]
+  static override args = { file: Args.string({ description: "the job file", required: true }) }
+  static override flags = {
+    follow: Flags.boolean({ char: "f", description: "go on and show it until it is over" }),
+  }
+
+  async run() {
+    const { args, flags } = await this.parse(JobSubmit)
+    const home = this.openHome(flags)
+    const file = await readJobFile(args.file)
+    const { signal } = this
+    return visitMarket(home, this.agentName, signal, async ({ wire, token }) => {
+      const registry = { url: registryUrl(wire.url), token: () => token }
+      const store = new BlobStore(home.blobs)
+      const spinner = ora({
+        text: `pushing ${file.image}`,
+        isSilent: this.jsonEnabled(),
+        discardStdin: false,
+      }).start()
+      try {
+        const image = await resolveImage(file.image, registry, () => connectEngine({ signal }), signal)
+        const transfer = new BlobTransfer({ registry, store })
+        const say = (what: string) => {
+          spinner.text = what
+        }
+        const job = await submitJob(file, image, { wire, store, transfer, say }, signal)
+        spinner.succeed(`Submitted ${job}`)
+        if (flags.follow) return printJob(wire, job, this.jsonEnabled(), signal)
+        this.log(`Follow it with \`${this.config.bin} job status ${job} --follow\`.`)
+        return { job, image }
+      } finally {
+        spinner.stop()
+      }
+    })
+  }
+}

@@ -1,0 +1,47 @@
+import { once } from "node:events"
+import { Flags } from "@oclif/core"
+import { BaseCommand } from "../../cli/base-command.ts"
+import { startMarket } from "../../marketplace/market.ts"
+import { Credits } from "../../protocol/credits.ts"
+
+export default class MarketStart extends BaseCommand {
+  static override summary = "Run a marketplace on this machine."
+  static override description =
+    "It listens for agents and buyers over WebSocket and serves blobs and images on the same port. Stop it with Ctrl-C; jobs, leases and balances are kept."
+  static override examples = [
+    "<%= config.bin %> market start",
+    "<%= config.bin %> market start --host 0.0.0.0 --port 7464 --grant 0",
+  ]
+  static override flags = {
+    host: Flags.string({ description: "address to listen on", default: "127.0.0.1", env: "ZG_MARKET_HOST" }),
+    port: Flags.integer({
+      char: "p",
+      description: "port to listen on; 0 takes a free one",
+      default: 7464,
+      min: 0,
+      max: 65_535,
+      env: "ZG_MARKET_PORT",
+    }),
+    grant: Flags.string({
+      description: "credits that each newly registered identity is given",
+      default: "1000",
+      env: "ZG_MARKET_GRANT",
+    }),
+  }
+
+  async run() {
+    const { flags } = await this.parse(MarketStart)
+    const home = this.openHome(flags)
+    const market = await startMarket({
+      root: home.market,
+      host: flags.host,
+      port: flags.port,
+      grant: Credits.parse(flags.grant),
+      log: this.openLog(flags),
+    })
+    this.log(`Marketplace listens at ${market.url}`)
+    this.log(`Next, in another terminal: ${this.config.bin} register --market ${market.url}`)
+    await once(this.signal, "abort")
+    await market.close()
+  }
+}

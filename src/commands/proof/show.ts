@@ -1,0 +1,37 @@
+import { Args, Flags } from "@oclif/core"
+import { BaseCommand } from "../../cli/base-command.ts"
+import { ProofArchive } from "../../runtime/proof/archive.ts"
+
+export default class ProofShow extends BaseCommand {
+  static override summary =
+    "Print a proof: the statement that was signed, or the bundle that others can verify."
+  static override description =
+    "The statement is in-toto v1 with SLSA Provenance v1; the bundle is a Sigstore bundle v0.3."
+  static override examples = [
+    "<%= config.bin %> proof show 4f2a9c",
+    "<%= config.bin %> proof show 4f2a9c --bundle > proof.sigstore.json",
+    "<%= config.bin %> proof show 4f2a9c --receipt",
+  ]
+  static override args = {
+    proof: Args.string({ description: "digest of the proof, or its first digits", required: true }),
+  }
+  static override flags = {
+    bundle: Flags.boolean({
+      description: "the signed bundle instead of the statement",
+      exclusive: ["receipt"],
+    }),
+    receipt: Flags.boolean({ description: "the marketplace's signed receipt instead of the statement" }),
+  }
+
+  async run() {
+    const { args, flags } = await this.parse(ProofShow)
+    const { bundle, receipt } = await new ProofArchive(this.openHome(flags).proofs).load(args.proof)
+    const shown = flags.bundle
+      ? bundle
+      : flags.receipt
+        ? receipt
+        : JSON.parse(Buffer.from(bundle.dsseEnvelope.payload, "base64").toString())
+    this.log(JSON.stringify(shown, null, 2))
+    return shown
+  }
+}

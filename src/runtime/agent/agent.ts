@@ -1,0 +1,237 @@
+import { setTimeout as sleep } from "node:timers/promises"
+import type { Logger } from "pino"
+import { isFault } from "../../protocol/fault.ts"
+import type { KeyId } from "../../protocol/keys.ts"
+import type { Lease, LeaseId } from "../../protocol/lease.ts"
+import type { ClientMessage, MarketFrame, MarketFrameOf, Slot } from "../../protocol/message.ts"
+import type { Resources } from "../../protocol/shard-spec.ts"
+import type { Bundle } from "../../protocol/statement.ts"
+import { keepLease } from "../market/keep-lease.ts"
+import type { Link } from "../market/link.ts"
+import type { Session } from "../market/session.ts"
+import type { Journal, Totals } from "../shard/journal.ts"
+import type { Ports } from "../shard/ports.ts"
+import type { Progress } from "../shard/progress.ts"
+import { cancelled, type Steps, walk } from "../shard/road.ts"
+import { leased, type OpenState, type ShardState } from "../shard/state.ts"
+import { stepsOver } from "../shard/steps.ts"
+import { type Decision, decide } from "./slots.ts"
+
+/** How long an offer waits for a slot that is about to be free. */
+const PATIENCE_MS = 2000
+
+/** A shard on its road, in one slot. */
+interface Work {
+  state: ShardState
+  progress: Progress | null
+  /** Aborted with a fault it abandons the shard, with anything else it leaves it for the next start. */
+  stop: AbortController
+}
+
+/** What a serving agent says of itself, on its control socket and in `zg-agent status`. */
+export interface AgentStatus extends Totals {
+  agent: KeyId
+  connected: boolean
+  slots: (Slot & { shard: ShardReport | null })[]
+}
+
+export interface ShardReport {
+  lease: LeaseId
+  job: string
+  label: string
+  /** Where it is on its road. */
+  at: ShardState["step"]
+  progress: Progress | null
+}
+
+export interface AgentParts {
+  slots: readonly Slot[]
+  link: Link
+  journal: Journal
+  ports: Omit<Ports, "settle" | "onProgress">
+  log: Logger
+}
+
+/** Takes leases and walks their shards to the end, one in each slot. */
+export class Agent {
+  #parts: AgentParts
+  #steps: Steps
+  /** By slot; null while an offer is being accepted for it. */
+  #works = new Map<string, Work | null>()
+  #freed: PromiseWithResolvers<void> = Promise.withResolvers()
+  /** What goes on in the background, to be waited for at the end. */
+  #tasks = new Set<Promise<void>>()
+  #bug = Promise.withResolvers<never>()
+
+  constructor(parts: AgentParts) {
+    this.#parts = parts
+    this.#steps = stepsOver({
+      ...parts.ports,
+      settle: (lease, bundle, signal) => this.#settle(lease, bundle, signal),
+      onProgress: (lease, progress) => this.#tellProgress(lease, progress),
+    })
+  }
+
+  /**
+   * Goes on with what the journal holds, then takes offers until the signal aborts; then it stops what runs and leaves it in the journal.
+   * @throws the fault that makes dialling the marketplace pointless, or a bug in a step.
+   */
+  async serve(signal: AbortSignal): Promise<void> {
+    const { link, journal, log } = this.#parts
+    const stop = new AbortController()
+    const either = AbortSignal.any([signal, stop.signal])
+    for (const state of journal.open()) {
+      log.info(fieldsOf(state), "shard.resumed")
+      this.#start(state, either)
+    }
+    try {
+      await Promise.race([link.keep(session => this.#greet(session, either), either), this.#bug.promise])
+    } finally {
+      stop.abort()
+      await Promise.allSettled(this.#tasks)
+    }
+  }
+
+  status(): AgentStatus {
+    const { slots, link, journal, ports } = this.#parts
+    return {
+      agent: ports.signer.keyId,
+      connected: link.current !== null,
+      slots: slots.map(slot => ({ ...slot, shard: reportOf(this.#works.get(slot.id)) })),
+      ...journal.totals(),
+    }
+  }
+
+  #greet({ wire }: Session, signal: AbortSignal): void {
+    wire.listen(frame => this.#hear(frame, signal))
+    wire.send({ type: "capacity", slots: [...this.#parts.slots] })
+  }
+
+  #hear(frame: MarketFrame, signal: AbortSignal): void {
+    if (frame.type === "offer") this.#track(this.#consider(frame, signal))
+    if (frame.type === "cancel") this.#workOf(frame.lease, frame.epoch)?.stop.abort(cancelled(frame.reason))
+    if (frame.type === "refused")
+      this.#parts.log.warn({ code: frame.code, message: frame.message }, "market.refused")
+  }
+
+  async #consider({ offer, spec }: MarketFrameOf<"offer">, signal: AbortSignal): Promise<void> {
+    const decision = await this.#decide(spec.resources)
+    if ("decline" in decision) return this.#tell({ type: "decline", offer, reason: decision.decline })
+    const slot = decision.slot.id
+    this.#works.set(slot, null)
+    try {
+      const { wire } = await this.#parts.link.session(signal)
+      const { lease, job, shard } = await wire.request({ type: "accept", offer }, "lease", signal)
+      const berth = { slot, placement: { device: "cpu" as const }, gpus: [] }
+      this.#start(leased({ lease, job, shard, spec }, berth), signal)
+    } catch (error) {
+      this.#free(slot)
+      if (!isFault(error) && !signal.aborted) throw error
+      if (isFault(error)) this.#parts.log.info({ offer, code: error.code }, "offer.lost")
+    }
+  }
+
+  /** The marketplace counts a slot as free from its receipt on; here a little is still to be cleaned up then. */
+  async #decide(needs: Resources): Promise<Decision> {
+    const decision = decide(needs, this.#parts.slots, new Set(this.#works.keys()))
+    if (!("decline" in decision) || decision.decline !== "busy") return decision
+    const patience = new AbortController()
+    const late = sleep(PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => {})
+    await Promise.race([this.#freed.promise, late])
+    patience.abort()
+    return decide(needs, this.#parts.slots, new Set(this.#works.keys()))
+  }
+
+  #free(slot: string): void {
+    this.#works.delete(slot)
+    this.#freed.resolve()
+    this.#freed = Promise.withResolvers()
+  }
+
+  #start(state: OpenState, signal: AbortSignal): void {
+    const work: Work = { state, progress: null, stop: new AbortController() }
+    this.#works.set(state.berth.slot, work)
+    this.#track(this.#walk(state, work, AbortSignal.any([signal, work.stop.signal])))
+  }
+
+  async #walk(from: OpenState, work: Work, signal: AbortSignal): Promise<void> {
+    const { journal, link } = this.#parts
+    const over = new AbortController()
+    const { lease } = from.assignment
+    void keepLease(link, lease, AbortSignal.any([signal, over.signal])).catch(fault => work.stop.abort(fault))
+    try {
+      const end = await walk(
+        from,
+        this.#steps,
+        async state => {
+          await journal.record(state)
+          work.state = state
+          this.#report(state)
+        },
+        signal,
+      )
+      if (end.step === "abandoned" && end.code !== "shard-cancelled") {
+        this.#tell({
+          type: "abandon",
+          lease: lease.id,
+          epoch: lease.epoch,
+          code: end.code,
+          message: end.message,
+        })
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error
+    } finally {
+      over.abort()
+      this.#free(from.berth.slot)
+    }
+  }
+
+  #report(state: ShardState): void {
+    const { log } = this.#parts
+    if (state.step === "abandoned") {
+      const { code, message, from } = state
+      log.warn({ ...fieldsOf(state), from, code, message }, "shard.abandoned")
+    } else log.info(fieldsOf(state), `shard.${state.step}`)
+  }
+
+  async #settle({ id, epoch }: Lease, bundle: Bundle, signal: AbortSignal): Promise<Bundle> {
+    const proof = { type: "proof", lease: id, epoch, bundle } as const
+    return (await this.#parts.link.request(proof, "receipt", signal)).bundle
+  }
+
+  #tellProgress({ id, epoch }: Lease, progress: Progress): void {
+    const work = this.#workOf(id, epoch)
+    if (work) work.progress = progress
+    this.#tell({ type: "progress", lease: id, epoch, ...progress })
+  }
+
+  /** What the marketplace would find out by itself: lost when there is no session. */
+  #tell(message: ClientMessage): void {
+    this.#parts.link.current?.wire.send(message)
+  }
+
+  #workOf(id: LeaseId, epoch: number): Work | undefined {
+    for (const work of this.#works.values()) {
+      const lease = work?.state.assignment.lease
+      if (work && lease?.id === id && lease.epoch === epoch) return work
+    }
+    return undefined
+  }
+
+  /** A bug in a task ends the whole agent: a supervisor starts it again, and the journal tells where it was. */
+  #track(task: Promise<void>): void {
+    const tracked = task.catch(error => this.#bug.reject(error)).finally(() => this.#tasks.delete(tracked))
+    this.#tasks.add(tracked)
+  }
+}
+
+function reportOf(work: Work | null | undefined): ShardReport | null {
+  if (!work) return null
+  const { job, shard, lease } = work.state.assignment
+  return { lease: lease.id, job, label: shard.label, at: work.state.step, progress: work.progress }
+}
+
+function fieldsOf({ assignment: { lease, job, shard }, berth }: ShardState) {
+  return { lease: lease.id, epoch: lease.epoch, job, shard: shard.label, slot: berth.slot }
+}

@@ -1,0 +1,73 @@
+import type { Logger } from "pino"
+import { Fault } from "../../protocol/fault.ts"
+import type { Slot } from "../../protocol/message.ts"
+import { BlobStore } from "../../store/blob-store.ts"
+import { loadIdentity } from "../../store/identity.ts"
+import { BlobTransfer } from "../blob/transfer.ts"
+import { connectEngine } from "../container/connect.ts"
+import { Link } from "../market/link.ts"
+import { registryUrl } from "../market/session.ts"
+import { ProofArchive } from "../proof/archive.ts"
+import { sweep } from "../shard/clean.ts"
+import { openJournal } from "../shard/journal.ts"
+import { Agent } from "./agent.ts"
+import { openControl } from "./control.ts"
+import type { Home } from "./home.ts"
+import { requireSettings } from "./settings.ts"
+
+const GRACE_MS = 10_000
+
+export interface ServeOptions {
+  home: Home
+  slots: readonly Slot[]
+  /** This program, for the marketplace's log and for proofs. */
+  program: { name: string; version: string }
+  log: Logger
+}
+
+/**
+ * Serves until the signal aborts.
+ * @throws Fault `nothing-to-offer`, `not-registered`, `already-serving`, `engine-*`, or a final refusal of the marketplace.
+ */
+export async function serve({ home, slots, program, log }: ServeOptions, signal: AbortSignal): Promise<void> {
+  if (slots.length === 0) throw nothingToOffer()
+  const { market } = requireSettings(home)
+  const signer = await loadIdentity(home.identity)
+  const engine = await connectEngine({ signal })
+  const link = new Link(
+    { url: market.url, signer, agent: `${program.name}/${program.version}`, pinned: market.publicKey },
+    log,
+  )
+  const registry = { url: registryUrl(market.url), token: () => link.current?.token ?? "" }
+  const store = new BlobStore(home.blobs)
+  const journal = openJournal(home.journal)
+  const ports = {
+    engine,
+    store,
+    registry,
+    signer,
+    transfer: new BlobTransfer({ registry, store }),
+    archive: new ProofArchive(home.proofs),
+    shardsRoot: home.shards,
+    home: signer.keyId,
+    version: program.version,
+    marketKey: market.publicKey,
+    graceMs: GRACE_MS,
+  }
+  const agent = new Agent({ slots, link, journal, ports, log })
+  try {
+    const control = await openControl(home, () => agent.status())
+    await sweep(journal.open(), ports, signal)
+    log.info({ agent: signer.keyId, slots: slots.map(({ id }) => id), engine: engine.facts }, "agent.serving")
+    await agent.serve(signal).finally(() => control.close())
+    log.info("agent.stopped")
+  } finally {
+    journal.close()
+  }
+}
+
+function nothingToOffer(): Fault {
+  return new Fault("nothing-to-offer", "There is nothing to serve with: no slot was given.", {
+    hint: "Let the CPU work with `zg-agent serve --cpu-slots 1`.",
+  })
+}

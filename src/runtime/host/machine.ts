@@ -1,0 +1,38 @@
+import os from "node:os"
+import si from "systeminformation"
+import type { Machine, Slot } from "../../protocol/message.ts"
+
+const MIB = 1 << 20
+
+/** Looks at the machine as its owner will show it at enrolment. */
+export async function lookAtMachine(): Promise<Machine> {
+  const [cpu, graphics] = await Promise.all([si.cpu(), si.graphics()])
+  return {
+    platform: `${os.platform()} ${os.release()} ${os.arch()}`.slice(0, 80),
+    cpu: `${cpu.manufacturer} ${cpu.brand}`.trim().slice(0, 200) || "unknown",
+    cpus: os.availableParallelism(),
+    memoryMiB: Math.floor(os.totalmem() / MIB),
+    gpus: graphics.controllers.map(({ vendor, model, vram }) => ({
+      model: `${vendor} ${model}`.trim().slice(0, 200) || "unknown",
+      vramMiB: vram && vram > 0 ? Math.floor(vram) : null,
+    })),
+  }
+}
+
+/**
+ * Divides what the owner gives of CPU and memory into equal slots.
+ * @param memoryMiB memory for all slots together; half of the machine's when not given, so that its owner can go on working.
+ */
+export function cpuSlots(
+  count: number,
+  cpus = os.availableParallelism(),
+  memoryMiB = os.totalmem() / MIB / 2,
+): Slot[] {
+  return Array.from({ length: count }, (_, index) => ({
+    id: `cpu-${index}`,
+    device: "cpu" as const,
+    cpus: Math.floor((cpus / count) * 10) / 10,
+    memoryMiB: Math.floor(memoryMiB / count),
+    vramMiB: 0,
+  }))
+}

@@ -1,0 +1,152 @@
+import { readFile } from "node:fs/promises"
+import { dirname, resolve } from "node:path"
+import { isMap, LineCounter, parseDocument } from "yaml"
+import { z } from "zod"
+import { Credits } from "../../protocol/credits.ts"
+import { FileName } from "../../protocol/digest.ts"
+import { Fault } from "../../protocol/fault.ts"
+import { Model } from "../../protocol/job.ts"
+import { Command, Limits, Resources } from "../../protocol/shard-spec.ts"
+
+const shared = {
+  name: z.string().min(1).max(80),
+  /** A local tag (it is pushed to the marketplace), or a name with a digest that agents can pull. */
+  image: z.string().min(1).max(512),
+  resources: Resources.prefault({}),
+  limits: Limits.prefault({}),
+  /** Credits for each settled shard. */
+  pricePerShard: Credits,
+}
+
+const TrainFile = z.strictObject({
+  kind: z.literal("train"),
+  ...shared,
+  /** A text file, relative to the job file. */
+  text: z.string().min(1),
+  sliceKiB: z.int().min(1).max(65_536).default(256),
+  /** How much of the text's end is held out of training, to measure it by. */
+  heldOutKiB: z
+    .int()
+    .min(1)
+    .max(1 << 20)
+    .default(64),
+  model: Model.prefault({ layers: 5, width: 128, heads: 4, context: 128 }),
+  seed: z.int().min(0).default(0),
+  batch: z.int().min(1).max(4096).default(8),
+  warmUp: z
+    .strictObject({ steps: z.int().min(1).default(300), learningRate: z.number().positive().default(0.003) })
+    .prefault({}),
+  rounds: z.int().min(1).max(10_000),
+  workers: z.int().min(1).max(64).default(2),
+  inner: z
+    .strictObject({
+      steps: z.int().min(1).max(100_000).default(20),
+      learningRate: z.number().positive().default(0.003),
+      finalLearningRate: z.number().positive().default(0.0003),
+    })
+    .prefault({}),
+  outer: z
+    .strictObject({
+      learningRate: z.number().positive().default(0.7),
+      momentum: z.number().min(0).max(1).default(0.9),
+    })
+    .prefault({}),
+  sample: z
+    .strictObject({
+      prompt: z.string().max(1024).default("In the beginning "),
+      bytes: z.int().min(0).max(65_536).default(400),
+    })
+    .prefault({}),
+})
+
+const BatchFile = z.strictObject({
+  kind: z.literal("batch"),
+  ...shared,
+  shards: z
+    .array(
+      z.strictObject({
+        command: Command,
+        /** Name inside `/shard/in` to a file, relative to the job file. */
+        inputs: z.record(FileName, z.string().min(1)).default({}),
+        outputs: z.array(FileName).min(1).max(256),
+      }),
+    )
+    .min(1)
+    .max(4096),
+})
+
+export const JobFile = z.discriminatedUnion("kind", [TrainFile, BatchFile])
+export type JobFile = z.infer<typeof JobFile>
+export type TrainFile = z.infer<typeof TrainFile>
+export type BatchFile = z.infer<typeof BatchFile>
+
+/**
+ * Reads a job file; file names in it become absolute.
+ * @throws Fault `file-unreadable`, or `bad-job-file` naming line and field.
+ */
+export async function readJobFile(path: string): Promise<JobFile> {
+  const job = parseJobFile(await readText(path), path)
+  const absolute = (file: string) => resolve(dirname(path), file)
+  if (job.kind === "train") return { ...job, text: absolute(job.text) }
+  const shards = job.shards.map(shard => ({
+    ...shard,
+    inputs: Object.fromEntries(Object.entries(shard.inputs).map(([name, file]) => [name, absolute(file)])),
+  }))
+  return { ...job, shards }
+}
+
+/** Parses a job file's text; `path` is for messages. @throws Fault `bad-job-file` naming line and field. */
+export function parseJobFile(text: string, path: string): JobFile {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const [broken] = document.errors
+  if (broken) throw bad(path, lines.linePos(broken.pos[0]).line, broken.message)
+  const parsed = JobFile.safeParse(document.toJS({ maxAliasCount: 100 }))
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  if (!issue) throw bad(path, 1, parsed.error.message)
+  const key = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0] ?? ""] : issue.path
+  throw bad(path, lines.linePos(offsetOf(document.contents, key)).line, describe(issue, key))
+}
+
+function describe(issue: z.core.$ZodIssue, path: PropertyKey[]): string {
+  const field = path.join(".") || "the file"
+  if (issue.code === "unrecognized_keys") return `${field} is not a field of this kind of job`
+  return `${field}: ${issue.message}`
+}
+
+/** Where in the text the deepest part of the path that exists stands. */
+function offsetOf(contents: unknown, path: PropertyKey[]): number {
+  let node = contents
+  let offset = 0
+  for (const part of path) {
+    if (!isMap(node)) break
+    const pair = node.items.find(item => String(item.key) === String(part))
+    if (!pair) break
+    offset = (pair.key as { range?: [number, number, number] }).range?.[0] ?? offset
+    node = pair.value
+  }
+  return offset
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8")
+  } catch (cause) {
+    throw new Fault(
+      "file-unreadable",
+      `The job file ${path} cannot be read: ${(cause as NodeJS.ErrnoException).code}.`,
+      {
+        hint: "Give the path of a job file; examples/ has some to start from.",
+        cause,
+      },
+    )
+  }
+}
+
+function bad(path: string, line: number, what: string): Fault {
+  return new Fault("bad-job-file", `${path}:${line}: ${what}`, {
+    hint: "docs/buyer-guide.md lists every field with its default.",
+    facts: { file: path, line },
+  })
+}

@@ -1,0 +1,47 @@
+import fc from "fast-check"
+import { expect, test } from "vitest"
+import { Fault } from "../../../src/protocol/fault.ts"
+import { parseJobFile } from "../../../src/runtime/job/job-file.ts"
+
+const TRAIN = `kind: train
+name: king-james
+image: zg-agent/trainer:cpu
+text: kjv.txt
+rounds: 4
+pricePerShard: 0.25
+`
+
+test("a short train job takes the defaults", () => {
+  expect(parseJobFile(TRAIN, "job.yaml")).toMatchObject({
+    kind: "train",
+    workers: 2,
+    pricePerShard: 250_000,
+    resources: { device: "cpu", cpus: 1 },
+    outer: { learningRate: 0.7, momentum: 0.9 },
+  })
+})
+
+test.each([
+  ["an unknown field", `${TRAIN}workrs: 3\n`, "job.yaml:7: workrs is not a field of this kind of job"],
+  ["a nested unknown field", `${TRAIN}outer:\n  momentun: 1\n`, "job.yaml:8: outer.momentun is not a field"],
+  ["a wrong value", TRAIN.replace("rounds: 4", "rounds: many"), "job.yaml:5: rounds:"],
+  ["a price too fine", TRAIN.replace("0.25", "0.00000001"), "job.yaml:6: pricePerShard: must be credits"],
+  ["a missing field", TRAIN.replace("text: kjv.txt\n", ""), "text:"],
+  ["an unknown kind", TRAIN.replace("kind: train", "kind: dance"), "job.yaml:1: kind:"],
+  ["no YAML", "kind: [train", "job.yaml:1:"],
+  ["an empty file", "", "job.yaml:1:"],
+])("%s is told with its line", (_, text, message) => {
+  expect(() => parseJobFile(text, "job.yaml")).toThrow(message)
+})
+
+test("no text makes it throw anything but a fault", () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.json()), text => {
+      try {
+        parseJobFile(text, "job.yaml")
+      } catch (error) {
+        expect(error).toBeInstanceOf(Fault)
+      }
+    }),
+  )
+})
