@@ -1,0 +1,51 @@
+import { join } from "node:path"
+import { step } from "../setup/step.ts"
+import { freePort, type Program, start, untilHealthy, zgAgent } from "./programs.ts"
+import type { Earner } from "./screen.ts"
+
+const FIRST_PORT = 7464
+const AGENTS = ["agent-1", "agent-2"]
+
+/** An agent of this demonstration, with a home of its own. */
+export interface Agent extends Earner {
+  home: string
+  /** Micro-credits from earlier runs. */
+  earnedBefore: number
+}
+
+export interface Network {
+  /** What runs, to be stopped at the end; filled as it is started. */
+  programs: Program[]
+  agents: Agent[]
+  /** The buyer's home. */
+  buyer: string
+}
+
+/** Starts a marketplace, registers a buyer and two agents, and lets the agents serve with one CPU slot each. */
+export async function startNetwork(network: Network, root: string, signal: AbortSignal): Promise<void> {
+  const url = await step("Marketplace", async () => {
+    const port = await freePort(FIRST_PORT)
+    const address = `ws://127.0.0.1:${port}`
+    network.programs.push(
+      start("marketplace", join(root, "market"), ["market", "start", "--port", `${port}`]),
+    )
+    await untilHealthy(address, signal)
+    return address
+  })
+  await step("Registering two agents and a buyer", async () => {
+    await enrol(network.buyer, url, "buyer", signal)
+    for (const name of AGENTS) {
+      const home = join(root, name)
+      const { agent } = await enrol(home, url, name, signal)
+      const { earned } = await zgAgent<{ earned: number }>(home, ["status"], signal)
+      network.agents.push({ name, home, keyId: agent, earned: 0, earnedBefore: earned })
+    }
+  })
+  for (const { name, home } of network.agents) {
+    network.programs.push(start(name, home, ["serve", "--cpu-slots", "1", "--cpus", "1"]))
+  }
+}
+
+function enrol(home: string, url: string, name: string, signal: AbortSignal): Promise<{ agent: string }> {
+  return zgAgent(home, ["register", "--market", url, "--name", name], signal)
+}
