@@ -57,10 +57,17 @@ export async function serve({ home, slots, program, log }: ServeOptions, signal:
   const agent = new Agent({ slots, link, journal, ports, log })
   try {
     const control = await openControl(home, () => agent.status())
-    await sweep(journal.open(), ports, signal)
-    log.info({ agent: signer.keyId, slots: slots.map(({ id }) => id), engine: engine.facts }, "agent.serving")
-    await agent.serve(signal).finally(() => control.close())
-    log.info("agent.stopped")
+    try {
+      await sweep(journal.open(), ports, signal)
+      log.info(
+        { agent: signer.keyId, slots: slots.map(({ id }) => id), engine: engine.facts },
+        "agent.serving",
+      )
+      await agent.serve(signal)
+      log.info("agent.stopped")
+    } finally {
+      await control.close()
+    }
   } finally {
     journal.close()
   }

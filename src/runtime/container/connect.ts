@@ -107,11 +107,11 @@ const REFUSALS: Record<Trouble, { message: string; hint: string }> = {
   },
   "not-running": {
     message: "The container engine is installed but not running.",
-    hint: "Start it with `sudo systemctl start docker`, then run `zg-agent doctor`.",
+    hint: "Start it with `sudo systemctl start docker`, then try again.",
   },
   other: {
     message: "The container engine refused to answer.",
-    hint: "See what `docker info` says and put it right, then run `zg-agent doctor`.",
+    hint: "See what `docker info` says and put it right, then try again.",
   },
 }
 

@@ -62,14 +62,14 @@ export function printable(text: string): string {
 
 function missing(program: string, code: string): Fault {
   return new Fault("engine-missing", `No container engine was found: ${program} is not on PATH.`, {
-    hint: "Install Docker (https://docs.docker.com/engine/install/), then run `zg-agent doctor`.",
+    hint: "Install Docker (https://docs.docker.com/engine/install/), then try again.",
     facts: { program, code },
   })
 }
 
 function silent(program: string, [command = ""]: string[], timeoutMs: number): Fault {
   return new Fault("engine-silent", `The container engine did not answer within ${timeoutMs / 1000} s.`, {
-    hint: "Restart it (`sudo systemctl restart docker`), then run `zg-agent doctor`.",
+    hint: "Restart it (`sudo systemctl restart docker`), then try again.",
     facts: { program, command, timeoutMs },
   })
 }

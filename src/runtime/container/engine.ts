@@ -192,7 +192,7 @@ export class Engine {
     )
     if (ok) return stdout.split("\n").filter(id => id !== "")
     throw new Fault("engine-refused", "The container engine does not list its containers.", {
-      hint: "See what `docker ps` says and put it right, then run `zg-agent doctor`.",
+      hint: "See what `docker ps` says and put it right, then try again.",
       facts: { stderr: stderrFact(stderr) },
     })
   }
@@ -241,7 +241,7 @@ function notPushed(target: string, stderr: string): Fault {
 
 function notCreated(what: "created" | "started", stderr: string): Fault {
   return new Fault("container-not-created", `The container could not be ${what}: ${stderrFact(stderr)}`, {
-    hint: "Check the program's name and the resources of the shard; `zg-agent doctor` checks the engine.",
+    hint: "Check the program's name and the resources of the shard.",
     facts: { stderr: stderrFact(stderr) },
   })
 }
