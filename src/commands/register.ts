@@ -24,6 +24,7 @@ export default class Register extends BaseCommand {
       description: "name for this agent",
       env: "ZG_NAME",
       default: async () => hostname().slice(0, 80),
+      noCacheDefault: true,
     }),
     "trust-new-key": Flags.boolean({
       description: "accept that the marketplace shows another key than last time (ask its operator first)",

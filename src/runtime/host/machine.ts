@@ -1,11 +1,12 @@
 import os from "node:os"
-import si from "systeminformation"
 import type { Machine, Slot } from "../../protocol/message.ts"
 
 const MIB = 1 << 20
 
 /** Looks at the machine as its owner will show it at enrolment. */
 export async function lookAtMachine(): Promise<Machine> {
+  // Loaded here because serving needs the rest of this file, and this library takes memory for as long as it runs.
+  const { default: si } = await import("systeminformation")
   const [cpu, graphics] = await Promise.all([si.cpu(), si.graphics()])
   return {
     platform: `${os.platform()} ${os.release()} ${os.arch()}`.slice(0, 80),
