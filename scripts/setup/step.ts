@@ -14,12 +14,12 @@ export async function step<T>(title: string, run: (say: (what: string) => void) 
     })
     clearInterval(ticking)
     spinner.suffixText = ""
-    spinner.succeed(`${title} (${elapsed()})`)
+    spinner.stopAndPersist({ symbol: "✔", text: `${title} (${elapsed()})` })
     return value
   } catch (error) {
     clearInterval(ticking)
     spinner.suffixText = ""
-    spinner.fail(title)
+    spinner.stopAndPersist({ symbol: "✖", text: title })
     throw error
   }
 }

@@ -81,7 +81,7 @@ export abstract class BaseCommand extends Command {
 function usageFault(error: Error & { oclif?: { exit?: number } }): Fault | null {
   if (error.oclif?.exit !== EXIT_CODES.usage) return null
   const [first = error.message] = error.message.split("\nSee more help")
-  return new Fault("bad-argument", first.trim(), {
+  return new Fault("bad-argument", first.replace("The following error occurred:", "").trim(), {
     hint: "Run the command with --help to see what it takes.",
     cause: error,
   })

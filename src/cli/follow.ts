@@ -17,8 +17,12 @@ export async function printJob(wire: Wire, job: JobId, json: boolean, signal: Ab
   }
   const { state, reason, id } = await followJob(wire, job, tell, signal)
   if (state === "failed") {
-    throw new Fault("job-failed", `${id} failed: ${reason ?? "no reason given"}`, {
-      hint: "What was not spent of its escrow is back on your account. Mend the cause, then submit it again.",
-    })
+    throw new Fault(
+      "job-failed",
+      `${id} failed: ${(reason ?? "no reason given").replace(/^job-[a-z]+: /, "")}`,
+      {
+        hint: "What was not spent of its escrow is back on your account. Mend the cause, then submit it again.",
+      },
+    )
   }
 }

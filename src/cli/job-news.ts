@@ -3,12 +3,13 @@ import type { JobStatus, ShardStatus } from "../protocol/job.ts"
 
 /** What changed between two states of a job, a line each; `before` is null for the first. */
 export function jobNews(before: JobStatus | null, now: JobStatus): string[] {
-  return [...stateNews(before, now), ...shardNews(before, now), ...lossNews(before, now)]
+  return [...shardNews(before, now), ...lossNews(before, now), ...stateNews(before, now)]
 }
 
 function stateNews(before: JobStatus | null, now: JobStatus): string[] {
   if (before?.state === now.state && before.reason === now.reason) return []
-  const why = now.reason ? `: ${now.reason}` : ""
+  // A failure is told with its reason at the end, as the fault that it is.
+  const why = now.reason && now.state !== "failed" ? `: ${now.reason}` : ""
   const paid = now.state === "done" ? `, ${formatCredits(now.spent)} credits spent` : ""
   return [`job ${now.state}${why}${paid}`]
 }
@@ -24,10 +25,11 @@ function shardNews(before: JobStatus | null, now: JobStatus): string[] {
   })
 }
 
-function shardLine({ label, state, agent, loss }: ShardStatus): string {
+function shardLine({ label, state, agent, loss, attempt }: ShardStatus): string {
   const by = agent ? ` by ${agent.slice(0, 8)}` : ""
   const measured = state === "settled" && loss !== null ? `, loss ${loss.toFixed(3)}` : ""
-  return `${label} ${state}${by}${measured}`
+  const again = attempt > 0 ? ` (attempt ${attempt + 1})` : ""
+  return `${label} ${state}${by}${again}${measured}`
 }
 
 function lossNews(before: JobStatus | null, now: JobStatus): string[] {

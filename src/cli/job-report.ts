@@ -19,7 +19,7 @@ export function jobReport(job: JobStatus): string {
 function shardTable(shards: JobStatus["shards"]): string {
   const table = new Table({
     head: ["shard", "state", "attempt", "agent", "step"],
-    style: { head: [], compact: true },
+    style: { head: [], border: [], compact: true },
   })
   for (const { label, state, attempt, agent, step, steps } of shards) {
     table.push([label, state, attempt, agent?.slice(0, 12) ?? "", steps > 0 ? `${step}/${steps}` : ""])

@@ -49,7 +49,7 @@ export default class Register extends BaseCommand {
     this.log(`  agent   ${registration.agent}`)
     this.log(`  market  ${registration.market.keyId}`)
     this.log(`  credits ${formatCredits(registration.balance)}`)
-    this.log(`Next: ${this.config.bin} serve`)
+    this.log(`Next: ${this.config.bin} serve --cpu-slots 1, or ${this.config.bin} job submit`)
     return registration
   }
 }

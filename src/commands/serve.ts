@@ -14,7 +14,7 @@ export default class Serve extends BaseCommand {
   ]
   static override flags = {
     "cpu-slots": Flags.integer({
-      description: "how many shards may run on the CPU at once",
+      description: "how many shards may run on the CPU at once; none when not given",
       default: 0,
       min: 0,
       max: 64,

@@ -39,7 +39,10 @@ export async function startMarket(options: MarketOptions): Promise<Market> {
     db,
     blobs,
     uploads: new Map(),
-    admits: (token: string) => roster.admits(token),
+    admits: (token: string) => {
+      const agent = roster.holderOf(token)
+      return agent !== undefined && book.exchange.identities.has(agent)
+    },
     clock,
     log,
   }

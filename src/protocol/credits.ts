@@ -1,4 +1,5 @@
 import { z } from "zod"
+import { Fault } from "./fault.ts"
 
 /** Money: a whole number of micro-credits (1 credit = 1,000,000), so that sums are exact. */
 export const MicroCredits = z.int().min(0).brand("MicroCredits")
@@ -15,6 +16,15 @@ export const Credits = z
     const [whole = "0", fraction = ""] = text.split(".")
     return MicroCredits.parse(Number(whole) * PER_CREDIT + Number(fraction.padEnd(6, "0")))
   })
+
+/** @throws Fault `bad-argument`. */
+export function parseCredits(text: string): MicroCredits {
+  const parsed = Credits.safeParse(text)
+  if (parsed.success) return parsed.data
+  throw new Fault("bad-argument", `${JSON.stringify(text)} is not an amount of credits.`, {
+    hint: "Write credits with at most six decimals, such as 0.25.",
+  })
+}
 
 /** `250000` → `0.25`; negative balances keep their sign. */
 export function formatCredits(micro: number): string {

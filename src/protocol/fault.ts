@@ -75,6 +75,7 @@ export const FAULTS = {
   "proof-signature-wrong": "proof",
   "proof-mismatch": "proof",
   "receipt-refused": "proof",
+  "receipt-missing": "proof",
 } as const satisfies Record<string, Area>
 
 export type FaultCode = keyof typeof FAULTS

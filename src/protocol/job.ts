@@ -21,9 +21,9 @@ const shared = {
 
 /** The byte-level transformer that the reference trainer builds; the product of width and depth makes its size. */
 export const Model = z.strictObject({
-  layers: z.int().min(1).max(96),
-  width: z.int().min(16).max(16_384),
-  heads: z.int().min(1).max(128),
+  layers: z.int().min(1).max(64),
+  width: z.int().min(16).max(4096),
+  heads: z.int().min(1).max(64),
   context: z.int().min(16).max(8192),
 })
 

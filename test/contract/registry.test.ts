@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto"
 import { request } from "node:http"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { digestOf } from "../../src/protocol/digest.ts"
-import { type Client, enrol } from "./client.ts"
+import { type Client, connect, enrol, newIdentity } from "./client.ts"
 import { Embedded, FOREIGN } from "./market.ts"
 
 let embedded: Embedded | undefined
@@ -55,6 +55,13 @@ test("a token is taken as bearer and as password, until its session ends", async
   expect((await fetch(`${client.http}/v2/`, { headers: basic })).status).toBe(200)
   await other.close()
   await expect.poll(async () => (await fetch(`${client.http}/v2/`, { headers: basic })).status).toBe(401)
+})
+
+test("the token of a stranger opens nothing until the identity is registered", async () => {
+  const stranger = await connect(FOREIGN ?? embedded?.url ?? "", newIdentity())
+  expect((await stranger.fetch("/v2/")).status).toBe(401)
+  expect((await stranger.fetch("/v2/a/blobs/uploads/", { method: "POST" })).status).toBe(401)
+  await stranger.close()
 })
 
 test("an upload in pieces is resumed at the offset that the market tells", async () => {

@@ -32,22 +32,18 @@ export default class JobSubmit extends BaseCommand {
     return visitMarket(home, this.agentName, signal, async ({ wire, token }) => {
       const registry = { url: registryUrl(wire.url), token: () => token }
       const store = new BlobStore(home.blobs)
-      const spinner = ora({
-        text: `pushing ${file.image}`,
-        isSilent: this.jsonEnabled(),
-        discardStdin: false,
-      }).start()
+      const transfer = new BlobTransfer({ registry, store })
+      const spinner = ora({ text: "Submitting", isSilent: this.jsonEnabled(), discardStdin: false }).start()
+      const say = (what: string) => {
+        spinner.text = `Submitting: ${what}`
+      }
+      const publishImage = () => resolveImage(file.image, registry, () => connectEngine({ signal }), signal)
       try {
-        const image = await resolveImage(file.image, registry, () => connectEngine({ signal }), signal)
-        const transfer = new BlobTransfer({ registry, store })
-        const say = (what: string) => {
-          spinner.text = what
-        }
-        const job = await submitJob(file, image, { wire, store, transfer, say }, signal)
-        spinner.succeed(`Submitted ${job}`)
+        const job = await submitJob(file, { wire, store, transfer, publishImage, say }, signal)
+        spinner.stopAndPersist({ symbol: "✔", text: `Submitted ${job}` })
         if (flags.follow) return printJob(wire, job, this.jsonEnabled(), signal)
         this.log(`Follow it with \`${this.config.bin} job status ${job} --follow\`.`)
-        return { job, image }
+        return { job }
       } finally {
         spinner.stop()
       }

@@ -2,7 +2,7 @@ import { once } from "node:events"
 import { Flags } from "@oclif/core"
 import { BaseCommand } from "../../cli/base-command.ts"
 import { startMarket } from "../../marketplace/market.ts"
-import { Credits } from "../../protocol/credits.ts"
+import { parseCredits } from "../../protocol/credits.ts"
 
 export default class MarketStart extends BaseCommand {
   static override summary = "Run a marketplace on this machine."
@@ -36,7 +36,7 @@ export default class MarketStart extends BaseCommand {
       root: home.market,
       host: flags.host,
       port: flags.port,
-      grant: Credits.parse(flags.grant),
+      grant: parseCredits(flags.grant),
       log: this.openLog(flags),
     })
     this.log(`Marketplace listens at ${market.url}`)

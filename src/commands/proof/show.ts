@@ -1,5 +1,6 @@
 import { Args, Flags } from "@oclif/core"
 import { BaseCommand } from "../../cli/base-command.ts"
+import { Fault } from "../../protocol/fault.ts"
 import { ProofArchive } from "../../runtime/proof/archive.ts"
 
 export default class ProofShow extends BaseCommand {
@@ -31,7 +32,14 @@ export default class ProofShow extends BaseCommand {
       : flags.receipt
         ? receipt
         : JSON.parse(Buffer.from(bundle.dsseEnvelope.payload, "base64").toString())
+    if (shown === null) throw notAnswered()
     this.log(JSON.stringify(shown, null, 2))
     return shown
   }
+}
+
+function notAnswered(): Fault {
+  return new Fault("receipt-missing", "The marketplace has not answered this proof yet.", {
+    hint: "It is handed in again by itself while the agent serves: `zg-agent serve --cpu-slots 1`.",
+  })
 }

@@ -1,5 +1,6 @@
 import { Args, Flags } from "@oclif/core"
 import { BaseCommand } from "../../cli/base-command.ts"
+import { counted } from "../../cli/counted.ts"
 import { formatCredits } from "../../protocol/credits.ts"
 import { Fault } from "../../protocol/fault.ts"
 import { requireSettings } from "../../runtime/agent/settings.ts"
@@ -38,7 +39,7 @@ export default class ProofVerify extends BaseCommand {
       const answer = receipt === null ? "no receipt yet" : `paid ${formatCredits(paid)}`
       this.log(`✔ ${proof.slice(7, 23)}  ${job}  ${shard.label}  ${answer}`)
     }
-    this.log(`${proofs.length} proofs verified.`)
+    this.log(`${counted(proofs.length, "proof")} verified.`)
     return { proofs }
   }
 }

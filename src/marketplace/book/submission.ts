@@ -54,7 +54,7 @@ function checkFunds(balance: number, price: number): void {
     "credits-short",
     `The job costs ${formatCredits(price)} credits; ${formatCredits(price - balance)} are missing.`,
     {
-      hint: "Offer less for each shard, ask for fewer shards, or earn credits with `zg-agent serve`.",
+      hint: "Offer less for each shard, ask for fewer shards, or earn credits with `zg-agent serve --cpu-slots 1`.",
       facts: { price, balance, missing: price - balance },
     },
   )

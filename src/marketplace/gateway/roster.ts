@@ -73,7 +73,8 @@ export class Roster {
     for (const peer of peers) peer.send(message)
   }
 
-  admits(token: string): boolean {
-    return this.#tokens.has(token)
+  /** Whose live session this bearer token belongs to. */
+  holderOf(token: string): KeyId | undefined {
+    return this.#tokens.get(token)?.agent
   }
 }

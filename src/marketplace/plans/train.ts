@@ -28,10 +28,10 @@ export function totalOfTrain({ rounds, workers }: TrainJob): number {
 export function checkTrain({ model, workers, text, seed, outer }: TrainJob): void {
   if (seed > SEED_LIMIT) throw refused(`its seed is over ${SEED_LIMIT}`, "Choose a smaller seed.")
   if (outer.momentum === 1) throw refused("an outer momentum of 1 never slows down", "0.9 is usual.")
-  if (model.width % model.heads !== 0)
+  if (model.width % (2 * model.heads) !== 0)
     throw refused(
-      `a width of ${model.width} cannot be shared by ${model.heads} heads`,
-      "Make the width a multiple of the heads.",
+      `a width of ${model.width} cannot be shared by ${model.heads} heads in pairs`,
+      "Make the width a multiple of twice the heads: positions are encoded by rotating pairs.",
     )
   if (workers > text.length)
     throw refused(

@@ -27,9 +27,13 @@ export async function serveRegistry(registry: Registry, request: IncomingMessage
 function authorize({ registry, request }: Call): void {
   const token = tokenIn(request.headers.authorization ?? "")
   if (token && registry.admits(token)) return
-  throw new OciError("UNAUTHORIZED", "Give the token of a live session, as bearer or as password.", {
-    "WWW-Authenticate": 'Basic realm="zg-agent"',
-  })
+  throw new OciError(
+    "UNAUTHORIZED",
+    "Give the token of a registered identity's live session, as bearer or as password.",
+    {
+      "WWW-Authenticate": 'Basic realm="zg-agent"',
+    },
+  )
 }
 
 function tokenIn(authorization: string): string | undefined {

@@ -58,7 +58,7 @@ export async function register(options: RegisterOptions, signal: AbortSignal): P
 /** @throws Fault `bad-argument` for anything but a ws:// or wss:// address. */
 function parseAddress(text: string): string {
   const url = URL.parse(text)
-  if (url && (url.protocol === "ws:" || url.protocol === "wss:")) return url.href
+  if (url && (url.protocol === "ws:" || url.protocol === "wss:")) return url.href.replace(/\/$/, "")
   throw new Fault("bad-argument", `${JSON.stringify(text)} is not a marketplace's address.`, {
     hint: "It starts with ws:// or wss://, such as ws://127.0.0.1:7464.",
   })

@@ -12,22 +12,31 @@ export interface AgentReport extends Totals {
   market: string
   /** What it says of itself; null when it does not serve. */
   serving: AgentStatus | null
+  /** The latest shards that were given up, newest first. */
+  lately: { at: string; job: string; label: string; code: string; message: string }[]
 }
+
+const HISTORY_ROWS = 100
+const LATELY = 3
 
 /** What there is to say about this home, whether its agent serves or not. @throws Fault `not-registered`, `agent-silent`. */
 export async function reportAgent(home: Home): Promise<AgentReport> {
   const { name, market } = requireSettings(home)
   const { keyId } = await loadIdentity(home.identity)
   const serving = (await askControl(home)) as AgentStatus | null
-  const { settled, abandoned, earned } = serving ?? totalsOf(home)
-  return { name, agent: keyId, market: market.url, serving, settled, abandoned, earned }
+  return { name, agent: keyId, market: market.url, serving, ...readJournal(home) }
 }
 
-function totalsOf(home: Home): Totals {
-  if (!existsSync(home.journal)) return { settled: 0, abandoned: 0, earned: 0 }
+function readJournal(home: Home): Totals & Pick<AgentReport, "lately"> {
+  if (!existsSync(home.journal)) return { settled: 0, abandoned: 0, earned: 0, lately: [] }
   const journal = openJournal(home.journal)
   try {
-    return journal.totals()
+    const abandoned = journal.history(HISTORY_ROWS).flatMap(({ at, state }) => {
+      if (state.step !== "abandoned") return []
+      const { job, shard } = state.assignment
+      return [{ at, job, label: shard.label, code: state.code, message: state.message }]
+    })
+    return { ...journal.totals(), lately: abandoned.slice(0, LATELY) }
   } finally {
     journal.close()
   }

@@ -81,9 +81,9 @@ export class Engine {
     }
     const all = (env: Record<string, string>) =>
       pRetry(() => once(env), { retries: PULL_RETRIES, randomize: true, signal })
-    // The temporary configuration knows no context, so the engine's address goes with it.
-    if (credentials === null) await all({})
-    else await withLogin(credentials, env => all({ DOCKER_HOST: this.#address, ...env }))
+    // The temporary configuration knows no context, so the engine's address goes with it. The host's own logins stay out of it also
+    // for other registries: a buyer could name a private image of the host's.
+    await withLogin(credentials, env => all({ DOCKER_HOST: this.#address, ...env }))
   }
 
   /**
@@ -220,7 +220,7 @@ function readState(json: string): ContainerState {
 
 function imageMissing(reference: string, stderr: string): Fault {
   return new Fault("image-missing", `The image ${reference} is not on this machine.`, {
-    hint: "It is pulled again with the next lease; `docker pull` shows what stands in the way.",
+    hint: "Pull or build it, then try again; `docker images` shows what is there.",
     facts: { reference, stderr: stderrFact(stderr) },
   })
 }

@@ -10,20 +10,24 @@ export interface Credentials {
 }
 
 /**
- * Runs `use` with a client configuration of its own (0700, gone afterwards) that holds this one login: the user's file is neither read
- * nor written, and the password is on no command line.
+ * Runs `use` with a client configuration of its own (0700, gone afterwards) that holds this one login, or none: the user's file is
+ * neither read nor written, and the password is on no command line.
  */
 export async function withLogin<T>(
-  credentials: Credentials,
+  credentials: Credentials | null,
   use: (env: Record<string, string>) => Promise<T>,
 ): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), "zg-login-"))
   try {
-    const auth = Buffer.from(`${credentials.user}:${credentials.password}`).toString("base64")
-    const config = JSON.stringify({ auths: { [credentials.registry]: { auth } } })
-    await writeFile(join(folder, "config.json"), config, { mode: 0o600 })
+    await writeFile(join(folder, "config.json"), configOf(credentials), { mode: 0o600 })
     return await use({ DOCKER_CONFIG: folder })
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+function configOf(credentials: Credentials | null): string {
+  if (credentials === null) return "{}"
+  const auth = Buffer.from(`${credentials.user}:${credentials.password}`).toString("base64")
+  return JSON.stringify({ auths: { [credentials.registry]: { auth } } })
 }

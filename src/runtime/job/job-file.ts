@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises"
 import { dirname, resolve } from "node:path"
-import { isMap, LineCounter, parseDocument } from "yaml"
+import { type Document, isMap, LineCounter, parseDocument } from "yaml"
 import { z } from "zod"
 import { Credits } from "../../protocol/credits.ts"
 import { FileName } from "../../protocol/digest.ts"
@@ -101,12 +101,21 @@ export function parseJobFile(text: string, path: string): JobFile {
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   const [broken] = document.errors
   if (broken) throw bad(path, lines.linePos(broken.pos[0]).line, broken.message)
-  const parsed = JobFile.safeParse(document.toJS({ maxAliasCount: 100 }))
+  const parsed = JobFile.safeParse(valuesOf(document, path))
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   if (!issue) throw bad(path, 1, parsed.error.message)
   const key = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0] ?? ""] : issue.path
   throw bad(path, lines.linePos(offsetOf(document.contents, key)).line, describe(issue, key))
+}
+
+/** An alias without its anchor, or one that grows without end, shows only here. */
+function valuesOf(document: Document, path: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 })
+  } catch (error) {
+    throw bad(path, 1, (error as Error).message)
+  }
 }
 
 function describe(issue: z.core.$ZodIssue, path: PropertyKey[]): string {

@@ -1,7 +1,6 @@
-import { basename } from "node:path"
 import type { NamedBlob } from "../../protocol/digest.ts"
 import { randomId } from "../../protocol/handshake.ts"
-import type { JobId, JobSpec } from "../../protocol/job.ts"
+import type { BatchJob, JobId, JobSpec, TrainJob } from "../../protocol/job.ts"
 import type { Image } from "../../protocol/shard-spec.ts"
 import type { BlobStore } from "../../store/blob-store.ts"
 import type { BlobTransfer } from "../blob/transfer.ts"
@@ -9,54 +8,49 @@ import type { Wire } from "../market/wire.ts"
 import type { BatchFile, JobFile, TrainFile } from "./job-file.ts"
 import { storeFile, storeText } from "./text.ts"
 
-/** What a submission needs besides the file and the image. */
+/** What a submission needs besides the file. */
 export interface Submission {
   wire: Wire
   store: BlobStore
   transfer: BlobTransfer
+  /** The image by digest, at a place where agents can pull it. */
+  publishImage: () => Promise<Image>
   /** Tells what is going on right now. */
   say: (what: string) => void
 }
 
 /**
- * Uploads what a job needs and hands it in.
- * @throws Fault of a transfer or a file, or the marketplace's refusal (`credits-short`, `job-refused`, …).
+ * Reads what a job needs, publishes its image, uploads its inputs and hands it in: what can be wrong on this machine shows first.
+ * @throws Fault of a file, the image or a transfer, or the marketplace's refusal (`credits-short`, `job-refused`, …).
  */
-export async function submitJob(
-  file: JobFile,
-  image: Image,
-  submission: Submission,
-  signal: AbortSignal,
-): Promise<JobId> {
-  const job =
-    file.kind === "train"
-      ? await trainSpec(file, image, submission)
-      : await batchSpec(file, image, submission)
-  for (const blob of inputsOf(job)) await submission.transfer.upload(blob, signal)
-  submission.say("handing the job in")
-  const { job: id } = await submission.wire.request(
-    { type: "submit", key: randomId(), job },
-    "submitted",
-    signal,
-  )
+export async function submitJob(file: JobFile, submission: Submission, signal: AbortSignal): Promise<JobId> {
+  const { store, transfer, wire, say } = submission
+  say("reading its inputs")
+  const draft = file.kind === "train" ? await trainDraft(file, store) : await batchDraft(file, store)
+  say(`publishing ${file.image}`)
+  const job: JobSpec = { ...draft, image: await submission.publishImage() }
+  say("uploading its inputs")
+  for (const blob of inputsOf(job)) await transfer.upload(blob, signal)
+  say("handing it in")
+  const { job: id } = await wire.request({ type: "submit", key: randomId(), job }, "submitted", signal)
   return id
 }
 
-async function trainSpec(file: TrainFile, image: Image, { store, say }: Submission): Promise<JobSpec> {
+type Draft<Job extends JobSpec> = Omit<Job, "image">
+
+async function trainDraft(file: TrainFile, store: BlobStore): Promise<Draft<TrainJob>> {
   const { text: path, sliceKiB, heldOutKiB, ...rest } = file
-  say(`uploading ${basename(path)}`)
-  return { ...rest, image, ...(await storeText(path, sliceKiB << 10, heldOutKiB << 10, store)) }
+  return { ...rest, ...(await storeText(path, sliceKiB << 10, heldOutKiB << 10, store)) }
 }
 
-async function batchSpec(file: BatchFile, image: Image, { store, say }: Submission): Promise<JobSpec> {
-  say("uploading the inputs")
+async function batchDraft(file: BatchFile, store: BlobStore): Promise<Draft<BatchJob>> {
   const shards = []
   for (const { inputs: paths, ...shard } of file.shards) {
     const inputs: NamedBlob[] = []
     for (const [name, path] of Object.entries(paths)) inputs.push({ name, ...(await storeFile(path, store)) })
     shards.push({ ...shard, inputs })
   }
-  return { ...file, image, shards }
+  return { ...file, shards }
 }
 
 function inputsOf(job: JobSpec) {

@@ -1,4 +1,5 @@
-import type { Digest } from "../../protocol/digest.ts"
+import { type Digest, digestOfHex } from "../../protocol/digest.ts"
+import { Fault } from "../../protocol/fault.ts"
 import { keyIdOf, type PublicKey } from "../../protocol/keys.ts"
 import type { ProofStatement } from "../../protocol/proof.ts"
 import type { ReceiptStatement } from "../../protocol/receipt.ts"
@@ -25,7 +26,15 @@ export function checkArchived(
 ): CheckedProof {
   const { bundle, receipt, assignment } = archived
   const statement = checkProof(bundle, agentKey, assignment)
+  const claimed = statement.predicate.runDetails.metadata.zg_previous
+  if (claimed !== (archived.previous && digestOfHex(archived.previous))) throw chainBroken()
   const proof = bundleDigest(bundle)
   const due = { proof, lease: assignment.lease.id, agent: keyIdOf(agentKey) }
   return { proof, statement, receipt: receipt && checkReceipt(receipt, marketKey, due) }
+}
+
+function chainBroken(): Fault {
+  return new Fault("proof-mismatch", "The proof names another proof before it than this archive does.", {
+    hint: "A file in proofs/ was changed or put back from another archive; restore the folder from a backup.",
+  })
 }

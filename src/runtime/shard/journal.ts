@@ -103,7 +103,7 @@ function parseState(json: string): ShardState {
 
 function damaged(cause: unknown, facts: Fault["facts"]): Fault {
   return new Fault("journal-damaged", "The journal of shards cannot be read.", {
-    hint: "Move journal.db (and its -wal and -shm files) away; open leases then run out by themselves.",
+    hint: "Move journal.sqlite (and its -wal and -shm files) away; open leases then run out by themselves.",
     facts,
     cause,
   })

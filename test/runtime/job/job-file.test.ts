@@ -30,6 +30,7 @@ test.each([
   ["an unknown kind", TRAIN.replace("kind: train", "kind: dance"), "job.yaml:1: kind:"],
   ["no YAML", "kind: [train", "job.yaml:1:"],
   ["an empty file", "", "job.yaml:1:"],
+  ["an alias to nothing", "*anchor", "job.yaml:1: Unresolved alias"],
 ])("%s is told with its line", (_, text, message) => {
   expect(() => parseJobFile(text, "job.yaml")).toThrow(message)
 })
