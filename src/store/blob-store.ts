@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises
 import { join } from "node:path"
 import { type Blob, type Digest, digestOfHex, hexOf } from "../protocol/digest.ts"
 import { Fault } from "../protocol/fault.ts"
+import { asDiskFull } from "./disk-full.ts"
 
 const READ_BYTES = 1 << 20
 
@@ -133,12 +134,7 @@ export class BlobStore {
       await this.discard(name)
       return error
     }
-    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") return error
-    return new Fault("disk-full", `The disk under ${this.root} is full.`, {
-      hint: "Free some space, or move the state with ZG_HOME; what arrived so far is kept.",
-      facts: { root: this.root },
-      cause: error,
-    })
+    return asDiskFull(error, this.root)
   }
 
   #partial(name: string): string {

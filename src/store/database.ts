@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs"
 import { dirname } from "node:path"
 import { DatabaseSync } from "node:sqlite"
+import { asDiskFull } from "./disk-full.ts"
 
 interface Pending {
   run: () => unknown
@@ -14,10 +15,12 @@ interface Pending {
  */
 export class Database {
   readonly sql: DatabaseSync
+  readonly #folder: string
   #queue: Pending[] = []
 
   /** @param migrations SQL scripts in order; `user_version` counts how many the file has seen. */
   constructor(path: string, migrations: readonly string[]) {
+    this.#folder = dirname(path)
     if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     this.sql = new DatabaseSync(path)
     this.sql.exec(
@@ -30,7 +33,10 @@ export class Database {
     }
   }
 
-  /** Runs `run` inside a transaction of its own meaning: if it throws, only its own writes are undone. */
+  /**
+   * Runs `run` inside a transaction of its own meaning: if it throws, only its own writes are undone.
+   * @throws what `run` throws; Fault `disk-full`.
+   */
   write<T>(run: () => T): Promise<T> {
     if (this.#queue.length === 0) setImmediate(() => this.#commit())
     return new Promise<T>((resolve, reject) => {
@@ -48,7 +54,7 @@ export class Database {
       this.sql.exec("COMMIT")
     } catch (error) {
       if (this.sql.isTransaction) this.sql.exec("ROLLBACK")
-      for (const { reject } of group) reject(error)
+      for (const { reject } of group) reject(asDiskFull(error, this.#folder))
       return
     }
     for (const answer of answers) answer()
@@ -61,8 +67,10 @@ export class Database {
       this.sql.exec("RELEASE write")
       return () => resolve(value)
     } catch (error) {
+      // A full disk rolls the whole transaction back by itself: then nobody's writes are there.
+      if (!this.sql.isTransaction) throw error
       this.sql.exec("ROLLBACK TO write; RELEASE write")
-      return () => reject(error)
+      return () => reject(asDiskFull(error, this.#folder))
     }
   }
 

@@ -1,22 +1,17 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { execa } from "execa"
 import { pino } from "pino"
 import { expect, test } from "vitest"
 import { startMarket } from "../../src/marketplace/market.ts"
 import { enrol } from "../contract/client.ts"
-import { skip } from "../contract/skip.ts"
+import { mountSmallDisk } from "../stand-in/small-disk.ts"
 
 test("a full disk is answered by 507, and the upload goes on once there is room", async context => {
   const root = await mkdtemp(join(tmpdir(), "zg-full-"))
   const blobs = join(root, "blobs")
   await mkdir(blobs)
-  const mounted = await execa("mount", ["-t", "tmpfs", "-o", "size=1m", "none", blobs], { reject: false })
-  if (mounted.failed) {
-    await rm(root, { recursive: true })
-    skip(context, `a file system of 1 MiB cannot be mounted here: ${mounted.stderr || mounted.shortMessage}`)
-  }
+  const disk = await mountSmallDisk(context, blobs)
   const market = await startMarket({ root, host: "127.0.0.1", port: 0, log: pino({ level: "silent" }) })
   const client = await enrol(market.url)
   try {
@@ -26,7 +21,7 @@ test("a full disk is answered by 507, and the upload goes on once there is room"
     const full = await client.fetch(location, { method: "PATCH", body: bytes })
     expect(full.status).toBe(507)
     expect(await full.json()).toMatchObject({ errors: [{ code: "STORAGE_FULL" }] })
-    await execa("mount", ["-o", "remount,size=8m", blobs])
+    await disk.grow()
     const status = await client.fetch(location)
     const offset = Number(status.headers.get("range")?.split("-")[1]) + 1
     expect(offset).toBeGreaterThan(0)
@@ -40,7 +35,7 @@ test("a full disk is answered by 507, and the upload goes on once there is room"
   } finally {
     await client.close()
     await market.close()
-    await execa("umount", [blobs])
+    await disk.remove()
     await rm(root, { recursive: true })
   }
 })

@@ -20,6 +20,9 @@ import { type Decision, decide } from "./slots.ts"
 /** How long an offer waits for a slot that is about to be free. */
 const PATIENCE_MS = 2000
 
+/** Ends of a lease that the marketplace knows of already. */
+const NOT_HELD = ["shard-cancelled", "lease-stale", "lease-unknown"]
+
 /** A shard on its road, in one slot. */
 interface Work {
   state: ShardState
@@ -104,7 +107,7 @@ export class Agent {
 
   #greet({ wire }: Session, signal: AbortSignal): void {
     wire.listen(frame => this.#hear(frame, signal))
-    wire.send({ type: "capacity", slots: [...this.#parts.slots] })
+    wire.tell({ type: "capacity", slots: [...this.#parts.slots] })
   }
 
   #hear(frame: MarketFrame, signal: AbortSignal): void {
@@ -158,7 +161,8 @@ export class Agent {
     const { journal, link } = this.#parts
     const over = new AbortController()
     const { lease } = from.assignment
-    void keepLease(link, lease, AbortSignal.any([signal, over.signal])).catch(fault => work.stop.abort(fault))
+    const kept = keepLease(link, lease, AbortSignal.any([signal, over.signal]))
+    this.#track(kept.catch(error => (isFault(error) ? work.stop.abort(error) : Promise.reject(error))))
     try {
       const end = await walk(
         from,
@@ -170,7 +174,7 @@ export class Agent {
         },
         signal,
       )
-      if (end.step === "abandoned" && end.code !== "shard-cancelled") {
+      if (end.step === "abandoned" && !NOT_HELD.includes(end.code)) {
         this.#tell({
           type: "abandon",
           lease: lease.id,
@@ -208,7 +212,7 @@ export class Agent {
 
   /** What the marketplace would find out by itself: lost when there is no session. */
   #tell(message: ClientMessage): void {
-    this.#parts.link.current?.wire.send(message)
+    this.#parts.link.current?.wire.tell(message)
   }
 
   #workOf(id: LeaseId, epoch: number): Work | undefined {

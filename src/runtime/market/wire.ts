@@ -71,12 +71,17 @@ export class Wire {
     }
   }
 
-  /** Sends without waiting for an answer. */
+  /** Sends without waiting for an answer. @throws Fault why the socket is closed. */
   send(message: ClientMessage): number {
     if (this.#why) throw this.#why
     const seq = ++this.#sent
     this.#socket.send(JSON.stringify({ ...message, seq }))
     return seq
+  }
+
+  /** Sends what the other end can do without: it is lost when the socket is closed. */
+  tell(message: ClientMessage): void {
+    if (!this.#why) this.send(message)
   }
 
   /**

@@ -1,4 +1,5 @@
 import { Fault, isFault } from "../../protocol/fault.ts"
+import { asDiskFull } from "../../store/disk-full.ts"
 import {
   type Abandoned,
   type EndState,
@@ -64,7 +65,7 @@ async function advance(state: OpenState, steps: Steps, signal: AbortSignal): Pro
     signal.throwIfAborted()
     return await step(state, steps, signal)
   } catch (error) {
-    const why = signal.aborted ? signal.reason : error
+    const why = signal.aborted ? signal.reason : asDiskFull(error, "the state folder")
     if (isFault(why)) return abandon(state, why)
     if (signal.aborted) await steps.halt(state)
     throw why
