@@ -8,13 +8,25 @@ import type { Network } from "./network.ts"
 import { endedEarly, follow, zgAgent } from "./programs.ts"
 import { openScreen } from "./screen.ts"
 
-/** Submits the job and shows it until it is done. @throws Fault `job-failed`, or when a program ended early. */
+/** Submits the job, or goes on with one that was interrupted, and shows it until it is done. @throws Fault `job-failed`, `not-serving`. */
 export async function train(network: Network, file: string, signal: AbortSignal): Promise<JobStatus> {
-  const { job } = await step("Submitting the job (text and image go to the marketplace)", () =>
-    zgAgent<{ job: string }>(network.buyer, ["job", "submit", file], signal),
-  )
+  const job = (await unfinished(network, signal)) ?? (await submit(network, file, signal))
   const shown = show(network, job, signal)
   return Promise.race([shown, ...network.programs.map(endedEarly)])
+}
+
+async function unfinished({ buyer }: Network, signal: AbortSignal): Promise<string | undefined> {
+  const { jobs } = await zgAgent<{ jobs: JobStatus[] }>(buyer, ["job", "list"], signal)
+  const job = jobs.find(({ state }) => state === "waiting" || state === "running")
+  if (job) process.stdout.write(`Going on with ${job.id}, which was interrupted.\n`)
+  return job?.id
+}
+
+async function submit({ buyer }: Network, file: string, signal: AbortSignal): Promise<string> {
+  return step("Submitting the job (text and image go to the marketplace)", async () => {
+    const { job } = await zgAgent<{ job: string }>(buyer, ["job", "submit", file], signal)
+    return job
+  })
 }
 
 async function show(network: Network, job: string, signal: AbortSignal): Promise<JobStatus> {
