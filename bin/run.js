@@ -18,6 +18,10 @@ if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
     `${manifest.name}/${manifest.version} ${process.platform}-${process.arch} node-${process.version}\n`,
   )
 } else {
+  // Whoever reads may have seen enough (`proof list | head -3`): that is no failure.
+  process.stdout.on("error", ({ code }) => {
+    if (code === "EPIPE") process.exit(0)
+  })
   const { enableCompileCache } = await import("node:module")
   enableCompileCache()
   const { execute } = await import("@oclif/core")

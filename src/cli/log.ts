@@ -37,6 +37,8 @@ function line({ time, level, event, ...fields }: Record<string, unknown>): strin
   return `${String(time).slice(11, 19)} ${name.padEnd(5)} ${event}${rest.join("")}`
 }
 
+/** Ids and keys by their first digits, as git shows commits; the JSON log has them whole. */
 function shown(value: unknown): string {
+  if (typeof value === "string" && /^[0-9a-f]{32,}$/.test(value)) return value.slice(0, 12)
   return typeof value === "string" && /^[\x21-\x7e]+$/.test(value) ? value : JSON.stringify(value)
 }

@@ -116,9 +116,11 @@ test("every loss fences off the holder, and neither failures nor silence go on f
   expect(afterLoss({ ...held, epoch: 24 }, { cause: "expired" }, { attempts: 3 }).state).toBe("failed")
 })
 
-test("an evaluation lets the next round go first, however long it has waited", () => {
-  const shards = [ready(0, "round-1/evaluate"), ready(1, "round-2/train-0")]
-  const [found, ...others] = pair({ ...open, ready: shards, free: [place(anna, "0")] })
-  expect(found?.shard.label).toBe("round-2/train-0")
-  expect(others).toEqual([])
+test("an evaluation lets the next round go first, but not for ever", () => {
+  const next = (readyAt: number) => {
+    const shards = [ready(0, "round-1/evaluate"), { ...ready(1, "round-2/train-0"), readyAt }]
+    return pair({ ...open, ready: shards, free: [place(anna, "0")] })[0]?.shard.label
+  }
+  expect(next(1000)).toBe("round-2/train-0")
+  expect(next(60_000)).toBe("round-1/evaluate")
 })

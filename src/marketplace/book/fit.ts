@@ -5,6 +5,9 @@ import type { Slot } from "../../protocol/message.ts"
 import type { Resources } from "../../protocol/shard-spec.ts"
 import { evaluatedBy } from "../plans/losses.ts"
 
+/** How long an evaluation steps aside for shards that others wait for: about a round of a small job. */
+const ASIDE_MS = 15_000
+
 /** A shard without a holder. */
 export interface ReadyShard {
   job: JobId
@@ -75,17 +78,12 @@ function groupOf(agent: KeyId, job: string, label: string): string {
 }
 
 function byNeed(a: ReadyShard, b: ReadyShard): number {
-  return (
-    bySize(b.resources, a.resources) ||
-    onTheSide(a) - onTheSide(b) ||
-    a.readyAt - b.readyAt ||
-    a.index - b.index
-  )
+  return bySize(b.resources, a.resources) || turnOf(a) - turnOf(b) || a.index - b.index
 }
 
-/** No other shard waits for an evaluation, so it does not hold up the next round. */
-function onTheSide({ label }: ReadyShard): number {
-  return evaluatedBy(label) === null ? 0 : 1
+/** No other shard waits for an evaluation, so it lets others go first for a while, but not for ever. */
+function turnOf({ label, readyAt }: ReadyShard): number {
+  return evaluatedBy(label) === null ? readyAt : readyAt + ASIDE_MS
 }
 
 function bySize(a: Omit<Resources, "device">, b: Omit<Resources, "device">): number {

@@ -59,10 +59,9 @@ export async function serve({ home, slots, program, log }: ServeOptions, signal:
     const control = await openControl(home, () => agent.status())
     try {
       await sweep(journal.open(), ports, signal)
-      log.info(
-        { agent: signer.keyId, slots: slots.map(({ id }) => id), engine: engine.facts },
-        "agent.serving",
-      )
+      const { name, version, runtime, isolation } = engine.facts
+      const where = { engine: `${name} ${version}`, runtime, isolation }
+      log.info({ agent: signer.keyId, slots: slots.map(({ id }) => id), ...where }, "agent.serving")
       await agent.serve(signal)
       log.info("agent.stopped")
     } finally {
