@@ -1,6 +1,8 @@
 import { availableParallelism } from "node:os"
 import { Flags } from "@oclif/core"
 import { BaseCommand } from "../cli/base-command.ts"
+import { counted } from "../cli/counted.ts"
+import { formatCredits } from "../protocol/credits.ts"
 import { serve } from "../runtime/agent/serve.ts"
 import { cpuSlots } from "../runtime/host/machine.ts"
 
@@ -35,9 +37,11 @@ export default class Serve extends BaseCommand {
   async run() {
     const { flags } = await this.parse(Serve)
     const slots = cpuSlots(flags["cpu-slots"], flags.cpus ?? availableParallelism(), flags["memory-mib"])
-    await serve(
-      { home: this.openHome(flags), slots, program: this.config, log: this.openLog(flags) },
-      this.signal,
+    const options = { home: this.openHome(flags), slots, program: this.config, log: this.openLog(flags) }
+    const totals = await serve(options, this.signal)
+    this.log(
+      `Earned ${formatCredits(totals.earned)} credits with ${counted(totals.settled, "shard")} in all.`,
     )
+    return totals
   }
 }

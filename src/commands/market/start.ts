@@ -39,6 +39,9 @@ export default class MarketStart extends BaseCommand {
       grant: parseCredits(flags.grant),
       log: this.openLog(flags),
     })
+    // The answer comes at the start: the command itself goes on until it is stopped.
+    if (this.jsonEnabled())
+      process.stdout.write(`${JSON.stringify({ url: market.url, keyId: market.keyId })}\n`)
     this.log(`Marketplace listens at ${market.url}`)
     this.log(`Next, in another terminal: ${this.config.bin} register --market ${market.url}`)
     await once(this.signal, "abort")

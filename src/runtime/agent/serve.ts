@@ -9,7 +9,7 @@ import { Link } from "../market/link.ts"
 import { registryUrl } from "../market/session.ts"
 import { ProofArchive } from "../proof/archive.ts"
 import { sweep } from "../shard/clean.ts"
-import { openJournal } from "../shard/journal.ts"
+import { openJournal, type Totals } from "../shard/journal.ts"
 import { Agent } from "./agent.ts"
 import { openControl } from "./control.ts"
 import type { Home } from "./home.ts"
@@ -26,10 +26,13 @@ export interface ServeOptions {
 }
 
 /**
- * Serves until the signal aborts.
+ * Serves until the signal aborts; tells what this home has earned in all.
  * @throws Fault `nothing-to-offer`, `not-registered`, `already-serving`, `engine-*`, or a final refusal of the marketplace.
  */
-export async function serve({ home, slots, program, log }: ServeOptions, signal: AbortSignal): Promise<void> {
+export async function serve(
+  { home, slots, program, log }: ServeOptions,
+  signal: AbortSignal,
+): Promise<Totals> {
   if (slots.length === 0) throw nothingToOffer()
   const { market } = requireSettings(home)
   const signer = await loadIdentity(home.identity)
@@ -64,6 +67,7 @@ export async function serve({ home, slots, program, log }: ServeOptions, signal:
       log.info({ agent: signer.keyId, slots: slots.map(({ id }) => id), ...where }, "agent.serving")
       await agent.serve(signal)
       log.info("agent.stopped")
+      return journal.totals()
     } finally {
       await control.close()
     }
