@@ -1,3 +1,5 @@
+import { rm } from "node:fs/promises"
+import { join } from "node:path"
 import { execa } from "execa"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import type { JobStatus } from "../../src/protocol/job.ts"
@@ -83,4 +85,16 @@ test("an agent that is asked to end leaves no container, and goes on when it is 
   expect(await containersOf(agent)).toEqual([])
   town.serve("agent")
   expect((await finish(job)).state).toBe("done")
+})
+
+test("a marketplace that has lost its memory ends the agent, which says what to do", {
+  timeout: 60_000,
+}, async () => {
+  await town.stop("agent")
+  await town.kill("market")
+  await rm(join(town.home("market"), "market/market.sqlite"))
+  await town.openMarket()
+  await expect(town.run("agent", ["serve", "--cpu-slots", "1"])).rejects.toMatchObject({
+    code: "not-registered",
+  })
 })

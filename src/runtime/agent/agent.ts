@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Logger } from "pino"
-import { isFault } from "../../protocol/fault.ts"
+import { Fault, isFault } from "../../protocol/fault.ts"
 import type { KeyId } from "../../protocol/keys.ts"
 import type { Lease, LeaseId } from "../../protocol/lease.ts"
 import type { ClientMessage, MarketFrame, MarketFrameOf, Slot } from "../../protocol/message.ts"
@@ -105,7 +105,8 @@ export class Agent {
     }
   }
 
-  #greet({ wire }: Session, signal: AbortSignal): void {
+  #greet({ wire, registered }: Session, signal: AbortSignal): void {
+    if (!registered) throw forgotten(wire.url)
     wire.listen(frame => this.#hear(frame, signal))
     wire.tell({ type: "capacity", slots: [...this.#parts.slots] })
   }
@@ -228,6 +229,12 @@ export class Agent {
     const tracked = task.catch(error => this.#bug.reject(error)).finally(() => this.#tasks.delete(tracked))
     this.#tasks.add(tracked)
   }
+}
+
+function forgotten(url: string): Fault {
+  return new Fault("not-registered", `The marketplace at ${url} does not know this agent any more.`, {
+    hint: "Register again with `zg-agent register --market …`; ask its operator what became of your credits.",
+  })
 }
 
 function reportOf(work: Work | null | undefined): ShardReport | null {

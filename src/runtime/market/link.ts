@@ -26,14 +26,19 @@ export class Link {
 
   /**
    * Keeps a session until the signal aborts; `greet` is called with each new one.
-   * @throws the fault that makes dialling again pointless, such as `market-key-changed` or `not-registered`.
+   * @throws what `greet` throws, or the fault that makes dialling again pointless, such as `market-key-changed` or `not-registered`.
    */
   async keep(greet: (session: Session) => void, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const session = await this.#dial(signal)
       if (session === null) return
       this.#log.info({ market: session.market.keyId, url: this.#options.url }, "market.connected")
-      greet(session)
+      try {
+        greet(session)
+      } catch (error) {
+        await session.wire.close()
+        throw error
+      }
       this.#session = session
       this.#waiting.resolve(session)
       const why = await closedOrAborted(session, signal)
