@@ -1,4 +1,8 @@
 import { join } from "node:path"
+import { Fault } from "../../src/protocol/fault.ts"
+import type { AgentStatus } from "../../src/runtime/agent/agent.ts"
+import { askControl } from "../../src/runtime/agent/control.ts"
+import { openHome } from "../../src/runtime/agent/home.ts"
 import { step } from "../setup/step.ts"
 import { freePort, type Program, start, untilHealthy, zgAgent } from "./programs.ts"
 import type { Earner } from "./screen.ts"
@@ -23,6 +27,7 @@ export interface Network {
 
 /** Starts a marketplace, registers a buyer and two agents, and lets the agents serve with one CPU slot each. */
 export async function startNetwork(network: Network, root: string, signal: AbortSignal): Promise<void> {
+  await refuseOrphans(root)
   const url = await step("Marketplace", async () => {
     const port = await freePort(FIRST_PORT)
     const address = `ws://127.0.0.1:${port}`
@@ -43,6 +48,21 @@ export async function startNetwork(network: Network, root: string, signal: Abort
   })
   for (const { name, home } of network.agents) {
     network.programs.push(start(name, home, ["serve", "--cpu-slots", "1", "--cpus", "1"]))
+  }
+}
+
+/** Agents of an earlier run that was killed would go on beside the new ones. */
+async function refuseOrphans(root: string): Promise<void> {
+  for (const name of AGENTS) {
+    const status = (await askControl(openHome(join(root, name)))) as AgentStatus | null
+    if (status === null) continue
+    throw new Fault(
+      "already-serving",
+      `${name} of an earlier quickstart still serves, as process ${status.pid}.`,
+      {
+        hint: "End what it left with `pkill -f 'bin/run.js (serve|market)'`, then try again.",
+      },
+    )
   }
 }
 

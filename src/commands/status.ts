@@ -16,7 +16,7 @@ export default class Status extends BaseCommand {
       `  earned  ${formatCredits(earned)} credits with ${counted(settled, "shard")}; ${abandoned} abandoned`,
     )
     this.log(
-      `  serving ${serving === null ? "no: start it with `zg-agent serve --cpu-slots 1`" : serving.connected ? "yes" : "yes, but not connected"}`,
+      `  serving ${serving === null ? "no: start it with `zg-agent serve --cpu-slots 1`" : serving.connected ? `yes, as process ${serving.pid}` : `yes, as process ${serving.pid}, but not connected`}`,
     )
     for (const { id, shard } of serving?.slots ?? []) {
       const { step, steps } = shard?.progress ?? { step: 0, steps: 0 }

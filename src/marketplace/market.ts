@@ -7,6 +7,7 @@ import type { KeyId } from "../protocol/keys.ts"
 import { BlobStore } from "../store/blob-store.ts"
 import { Database } from "../store/database.ts"
 import { ensureIdentity } from "../store/identity.ts"
+import { lockFolder } from "../store/lock.ts"
 import { openBook } from "./book/book.ts"
 import { openGateway } from "./gateway/gateway.ts"
 import { Roster } from "./gateway/roster.ts"
@@ -24,12 +25,16 @@ export interface Market {
 
 /**
  * Starts a marketplace: gateway and registry on one port, the state in one folder, from which a later start goes on.
- * @throws Fault `port-in-use`, `identity-unreadable`
+ * @throws Fault `already-serving`, `port-in-use`, `identity-unreadable`
  */
 export async function startMarket(options: MarketOptions): Promise<Market> {
   const { root, host, log, clock = Date.now } = options
+  const lock = lockFolder(root)
   const identity = await ensureIdentity(join(root, "market.pem"))
-  const http = await listen(options)
+  const http = await listen(options).catch(error => {
+    lock.release()
+    throw error
+  })
   const db = new Database(join(root, "market.sqlite"), MIGRATIONS)
   const blobs = new BlobStore(join(root, "blobs"))
   const roster = new Roster()
@@ -60,6 +65,7 @@ export async function startMarket(options: MarketOptions): Promise<Market> {
       await new Promise(resolve => http.close(resolve))
       await requestsDone()
       db.close()
+      lock.release()
       log.info({ event: "market.stopped" })
     },
   }

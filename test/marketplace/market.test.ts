@@ -1,3 +1,4 @@
+import { join } from "node:path"
 import { pino } from "pino"
 import { expect, test } from "vitest"
 import { startMarket } from "../../src/marketplace/market.ts"
@@ -7,14 +8,17 @@ import { enrol, prove } from "../contract/client.ts"
 import { Embedded } from "../contract/market.ts"
 import { trainJob } from "./jobs.ts"
 
-test("a port in use is a fault that says what to do", async () => {
+test("a port in use, and a state folder in use, are faults that say what to do", async () => {
   const market = await Embedded.start()
   const port = Number(new URL(market.url).port)
-  const log = pino({ level: "silent" })
-  await expect(startMarket({ root: market.root, host: "127.0.0.1", port, log })).rejects.toMatchObject({
+  const start = (root: string) =>
+    startMarket({ root, host: "127.0.0.1", port, log: pino({ level: "silent" }) })
+  const elsewhere = join(market.root, "elsewhere")
+  await expect(start(elsewhere)).rejects.toMatchObject({
     code: "port-in-use",
     hint: expect.stringContaining("port"),
   })
+  await expect(start(market.root)).rejects.toMatchObject({ code: "already-serving" })
   await market.stop()
 })
 

@@ -34,6 +34,8 @@ interface Work {
 /** What a serving agent says of itself, on its control socket and in `zg-agent status`. */
 export interface AgentStatus extends Totals {
   agent: KeyId
+  /** Its process id. */
+  pid: number
   connected: boolean
   slots: (Slot & { shard: ShardReport | null })[]
 }
@@ -99,6 +101,7 @@ export class Agent {
     const { slots, link, journal, ports } = this.#parts
     return {
       agent: ports.signer.keyId,
+      pid: process.pid,
       connected: link.current !== null,
       slots: slots.map(slot => ({ ...slot, shard: reportOf(this.#works.get(slot.id)) })),
       ...journal.totals(),
