@@ -2,7 +2,8 @@
 
 From one shared warm-up, on the same data and for the same number of steps:
   synchronous   every step averages the gradients of all workers (learnt as one batch of all their windows, whose
-                gradient is that average); the same inner optimiser and schedule
+                gradient is that average); the same inner optimiser; once with each of several learning rates, of which
+                the best counts
   diloco        the image's own subcommands, run one by one as a marketplace would: train, train …, reduce
   lone worker   worker 0 on its own slice, never hearing of the others
 
@@ -17,9 +18,10 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Callable
 
 import numpy as np
 
@@ -35,24 +37,27 @@ SAVING_LIMIT = 75
 HELD_OUT_FRACTION = 0.05
 GRADIENT_VALUE_BYTES = 4
 PARALLEL_ARMS = 2
+SYNCHRONOUS = "synchronous"
+SYNCHRONOUS_LEARNING_RATES = [4.5e-3, 6e-3, 8e-3]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What every arm shares; steps are inner steps a round."""
+    """What every arm shares, but for the synchronous ones' learning rates; steps are inner steps a round."""
 
     workers: int = 4
     rounds: int = 20
     steps: int = 20
     warm_up_steps: int = 300
     warm_up_batch: int = 16
+    warm_up_learning_rate: float = 3e-3
     batch: int = 8
     context: int = 64
     windows: int = 512
-    learning_rate: float = 3e-3
-    final_learning_rate: float = 3e-4
+    learning_rate: float = 4.5e-3
+    final_learning_rate: float = 5e-4
     outer_learning_rate: float = 0.7
-    outer_momentum: float = 0.9
+    outer_momentum: float = 0.85
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class Bench:
         settings = self.settings
         texts = {f"text-{worker}": text for worker, text in enumerate(self.slices)}
         argv = ["warm-up", "--steps", settings.warm_up_steps, "--batch", settings.warm_up_batch]
-        argv += ["--context", settings.context, "--learning-rate", settings.learning_rate, "--seed", self.seed]
+        argv += ["--context", settings.context, "--learning-rate", settings.warm_up_learning_rate, "--seed", self.seed]
         return _files(self.run("warm-up", texts, _text(argv)), "parameters.safetensors", "optimizer.safetensors")
 
     def train_argv(self, round_number: int, worker: int) -> list[str]:
@@ -103,6 +108,12 @@ class Bench:
         argv += ["--workers", settings.workers, "--steps", settings.steps, "--batch", settings.batch]
         argv += ["--learning-rate", settings.learning_rate, "--final-learning-rate", settings.final_learning_rate]
         return _text([*argv, "--seed", self.seed])
+
+    def reduce_argv(self, round_number: int) -> list[str]:
+        """The command line of a round's reduce. The last takes the plain mean: no round follows to aim for."""
+        settings, is_last = self.settings, round_number == self.settings.rounds - 1
+        rate, momentum = (1, 0) if is_last else (settings.outer_learning_rate, settings.outer_momentum)
+        return _text(["reduce", "--outer-learning-rate", rate, "--outer-momentum", momentum])
 
     def held_out_loss(self, name: str, parameters: bytes) -> float:
         """What `evaluate` says of these parameters, in nats per byte."""
@@ -115,7 +126,6 @@ def diloco(bench: Bench, start: dict[str, bytes]) -> Outcome:
     """The image's subcommands, round after round."""
     began = time.monotonic()
     settings, state, upload_bytes = bench.settings, {"parameters.safetensors": start["parameters.safetensors"]}, 0
-    outer = _text(["--outer-learning-rate", settings.outer_learning_rate, "--outer-momentum", settings.outer_momentum])
     for round_number in range(settings.rounds):
         common = {**start, "parameters.safetensors": state["parameters.safetensors"]}
         updates = {}
@@ -123,7 +133,7 @@ def diloco(bench: Bench, start: dict[str, bytes]) -> Outcome:
             out = bench.run("diloco-train", {**common, "text-0": text}, bench.train_argv(round_number, worker))
             updates[f"update-{worker}.safetensors"] = (out / "update.safetensors").read_bytes()
         upload_bytes += sum(map(len, updates.values()))
-        out = bench.run("diloco-reduce", {**state, **updates}, ["reduce", *outer])
+        out = bench.run("diloco-reduce", {**state, **updates}, bench.reduce_argv(round_number))
         state = _files(out, "parameters.safetensors", "momentum.safetensors")
     loss = bench.held_out_loss("diloco-evaluate", state["parameters.safetensors"])
     return Outcome(loss, upload_bytes, time.monotonic() - began)
@@ -163,13 +173,23 @@ def all_workers(bench: Bench, start: dict[str, bytes]) -> Outcome:
     return synchronous(bench, start, range(bench.settings.workers))
 
 
-ARMS = {"synchronous": all_workers, "diloco": diloco, "lone worker": lone_worker}
+Arm = Callable[[Bench, dict[str, bytes]], Outcome]
 
 
-def run_arm(arm: str, settings: Settings, seed: int, corpus: Path, start: dict[str, bytes]) -> Outcome:
+def arms(settings: Settings, synchronous_rates: list[float]) -> dict[str, tuple[Arm, Settings]]:
+    """What is run from each seed's start."""
+    rates = {f"{SYNCHRONOUS} {rate:g}": replace(settings, learning_rate=rate) for rate in synchronous_rates}
+    return {
+        **{name: (all_workers, settings_of_rate) for name, settings_of_rate in rates.items()},
+        "diloco": (diloco, settings),
+        "lone worker": (lone_worker, settings),
+    }
+
+
+def run_arm(arm: Arm, settings: Settings, seed: int, corpus: Path, start: dict[str, bytes]) -> Outcome:
     """One arm in a process of its own."""
     with tempfile.TemporaryDirectory() as directory:
-        return ARMS[arm](Bench(Path(directory), settings, seed, corpus), start)
+        return arm(Bench(Path(directory), settings, seed, corpus), start)
 
 
 def run_warm_up(settings: Settings, seed: int, corpus: Path) -> dict[str, bytes]:
@@ -178,28 +198,37 @@ def run_warm_up(settings: Settings, seed: int, corpus: Path) -> dict[str, bytes]
         return Bench(Path(directory), settings, seed, corpus).warm_up()
 
 
-def run_seeds(settings: Settings, seeds: list[int], corpus: Path) -> dict[int, dict[str, Outcome]]:
+def run_seeds(
+    arms: dict[str, tuple[Arm, Settings]], settings: Settings, seeds: list[int], corpus: Path
+) -> dict[int, dict[str, Outcome]]:
     """Every arm of every seed, two at a time with one thread each."""
     with ProcessPoolExecutor(PARALLEL_ARMS, get_context("spawn")) as pool:
         starts = {seed: pool.submit(run_warm_up, settings, seed, corpus) for seed in seeds}
         outcomes = {
-            seed: {arm: pool.submit(run_arm, arm, settings, seed, corpus, starts[seed].result()) for arm in ARMS}
+            seed: {
+                name: pool.submit(run_arm, arm, own_settings, seed, corpus, starts[seed].result())
+                for name, (arm, own_settings) in arms.items()
+            }
             for seed in seeds
         }
-        return {seed: {arm: future.result() for arm, future in arms.items()} for seed, arms in outcomes.items()}
+        return {seed: {name: future.result() for name, future in futures.items()} for seed, futures in outcomes.items()}
 
 
 def verdict(seed: int, outcomes: dict[str, Outcome]) -> dict:
     """A seed's figures and gates, as they go into the JSON line."""
-    synchronous_loss, loss = outcomes["synchronous"].loss, outcomes["diloco"].loss
-    saving = outcomes["synchronous"].upload_bytes / outcomes["diloco"].upload_bytes
+    best = min(
+        (outcome for name, outcome in outcomes.items() if name.startswith(SYNCHRONOUS)),
+        key=lambda outcome: outcome.loss,
+    )
+    loss, saving = outcomes["diloco"].loss, best.upload_bytes / outcomes["diloco"].upload_bytes
     return {
         "seed": seed,
         "arms": {arm: asdict(outcome) for arm, outcome in outcomes.items()},
-        "ratio_to_synchronous": loss / synchronous_loss,
+        "best_synchronous": asdict(best),
+        "ratio_to_synchronous": loss / best.loss,
         "upload_saving": saving,
         "gates": {
-            f"loss at most {LOSS_LIMIT} x synchronous": loss <= LOSS_LIMIT * synchronous_loss,
+            f"loss at most {LOSS_LIMIT} x the best synchronous": loss <= LOSS_LIMIT * best.loss,
             "loss below the lone worker": loss < outcomes["lone worker"].loss,
             f"upload saving at least {SAVING_LIMIT} x": saving >= SAVING_LIMIT,
         },
@@ -209,11 +238,11 @@ def verdict(seed: int, outcomes: dict[str, Outcome]) -> dict:
 def table(verdicts: list[dict]) -> str:
     """The figures as a Markdown table."""
     lines = [
-        "| seed | arm | held-out loss (nats/byte) | to synchronous | uploaded | saving | time |",
+        "| seed | arm | held-out loss (nats/byte) | to best synchronous | uploaded | saving | time |",
         "|---|---|---|---|---|---|---|",
     ]
     for verdict in verdicts:
-        reference = verdict["arms"]["synchronous"]
+        reference = verdict["best_synchronous"]
         for arm, outcome in verdict["arms"].items():
             uploaded = outcome["upload_bytes"]
             cells = [verdict["seed"], arm, f"{outcome['loss']:.4f}", f"{outcome['loss'] / reference['loss'] - 1:+.1%}"]
@@ -229,10 +258,11 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     for field in fields(Settings):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, default=field.default)
+    parser.add_argument("--synchronous-learning-rates", type=float, nargs="+", default=SYNCHRONOUS_LEARNING_RATES)
     options = parser.parse_args()
     settings = Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
-    outcomes = run_seeds(settings, options.seeds, options.corpus)
-    verdicts = [verdict(seed, arms) for seed, arms in outcomes.items()]
+    outcomes = run_seeds(arms(settings, options.synchronous_learning_rates), settings, options.seeds, options.corpus)
+    verdicts = [verdict(seed, seed_outcomes) for seed, seed_outcomes in outcomes.items()]
     print(table(verdicts))
     print(json.dumps({"settings": asdict(settings), "verdicts": verdicts}))
     failed = [

@@ -156,3 +156,11 @@ test("losses are read from evaluations only", () => {
     null,
   ])
 })
+
+test("rounds are reduced with momentum, the last one by the plain mean", () => {
+  const reduces = walk(job).order.filter(({ label }) => label.endsWith("/reduce"))
+  expect(reduces.map(({ spec }) => spec.command.argv.slice(4))).toEqual([
+    ["--outer-learning-rate=0.7", "--outer-momentum=0.9"],
+    ["--outer-learning-rate=1", "--outer-momentum=0"],
+  ])
+})

@@ -114,7 +114,7 @@ function reduction(job: TrainJob, settled: Settled, round: number, parameters: N
   const inputs = [parameters, momentum, ...updates].filter(blob => blob !== undefined)
   const index = firstOf(job, round) + job.workers
   const outputs = [PARAMETERS, MOMENTUM, METRICS]
-  return [{ index, label: `round-${round}/reduce`, spec: spec(job, reduceArgv(job), inputs, outputs) }]
+  return [{ index, label: `round-${round}/reduce`, spec: spec(job, reduceArgv(job, round), inputs, outputs) }]
 }
 
 function firstOf({ workers }: TrainJob, round: number): number {

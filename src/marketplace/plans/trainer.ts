@@ -24,8 +24,10 @@ export function trainArgv(job: TrainJob, round: number, worker: number): string[
   })
 }
 
-export function reduceArgv({ outer }: TrainJob): string[] {
-  return trainer("reduce", { outerLearningRate: outer.learningRate, outerMomentum: outer.momentum })
+/** The last round takes the plain mean: momentum looks ahead to a round that would not come (benchmarks/diloco). */
+export function reduceArgv({ outer, rounds }: TrainJob, round: number): string[] {
+  const { learningRate, momentum } = round < rounds ? outer : { learningRate: 1, momentum: 0 }
+  return trainer("reduce", { outerLearningRate: learningRate, outerMomentum: momentum })
 }
 
 /** Untrained parameters are made from seed and shape, so only that evaluation says the shape. */

@@ -41,14 +41,14 @@ const TrainFile = z.strictObject({
   inner: z
     .strictObject({
       steps: z.int().min(1).max(100_000).default(20),
-      learningRate: z.number().positive().default(0.003),
-      finalLearningRate: z.number().positive().default(0.0003),
+      learningRate: z.number().positive().default(0.0045),
+      finalLearningRate: z.number().positive().default(0.0005),
     })
     .prefault({}),
   outer: z
     .strictObject({
       learningRate: z.number().positive().default(0.7),
-      momentum: z.number().min(0).max(1).default(0.9),
+      momentum: z.number().min(0).max(1).default(0.85),
     })
     .prefault({}),
   sample: z

@@ -17,7 +17,7 @@ test("a short train job takes the defaults", () => {
     workers: 2,
     pricePerShard: 250_000,
     resources: { device: "cpu", cpus: 1 },
-    outer: { learningRate: 0.7, momentum: 0.9 },
+    outer: { learningRate: 0.7, momentum: 0.85 },
   })
 })
 
