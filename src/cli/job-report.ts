@@ -1,6 +1,6 @@
-import Table from "cli-table3"
 import { formatCredits } from "../protocol/credits.ts"
 import type { JobStatus } from "../protocol/job.ts"
+import { columns } from "./table.ts"
 
 /** A job's state for people: one line, then losses, then the shards that are not settled yet. */
 export function jobReport(job: JobStatus): string {
@@ -17,12 +17,8 @@ export function jobReport(job: JobStatus): string {
 }
 
 function shardTable(shards: JobStatus["shards"]): string {
-  const table = new Table({
-    head: ["shard", "state", "attempt", "agent", "step"],
-    style: { head: [], border: [], compact: true },
+  const rows = shards.map(({ label, state, attempt, agent, step, steps }) => {
+    return [label, state, attempt, agent?.slice(0, 12) ?? "", steps > 0 ? `${step}/${steps}` : ""]
   })
-  for (const { label, state, attempt, agent, step, steps } of shards) {
-    table.push([label, state, attempt, agent?.slice(0, 12) ?? "", steps > 0 ? `${step}/${steps}` : ""])
-  }
-  return table.toString()
+  return columns(["shard", "state", "attempt", "agent", "step"], rows)
 }

@@ -1,6 +1,7 @@
 import { hostname } from "node:os"
 import { Flags } from "@oclif/core"
 import { BaseCommand } from "../cli/base-command.ts"
+import { sysfsFlag } from "../cli/sysfs-flag.ts"
 import { formatCredits } from "../protocol/credits.ts"
 import { register } from "../runtime/agent/register.ts"
 
@@ -26,6 +27,7 @@ export default class Register extends BaseCommand {
       default: async () => hostname().slice(0, 80),
       noCacheDefault: true,
     }),
+    sysfs: sysfsFlag,
     "trust-new-key": Flags.boolean({
       description: "accept that the marketplace shows another key than last time (ask its operator first)",
     }),
@@ -39,6 +41,7 @@ export default class Register extends BaseCommand {
         url: flags.market,
         name: flags.name,
         trustNewKey: flags["trust-new-key"],
+        sysfs: flags.sysfs,
         agent: this.agentName,
       },
       this.signal,

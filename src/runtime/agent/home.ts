@@ -16,6 +16,8 @@ export interface Home {
   blobs: string
   shards: string
   proofs: string
+  /** The cards of the last look, to tell what has changed. */
+  inventory: string
   /** The embedded marketplace's state, when this home also runs one. */
   market: string
   /** The control socket of the agent that serves from here. */
@@ -43,6 +45,7 @@ export function openHome(root: string): Home {
     blobs: join(home, "blobs"),
     shards: join(home, "shards"),
     proofs: join(home, "proofs"),
+    inventory: join(home, "gpus.json"),
     market: join(home, "market"),
     socket: socketPath(home),
   }

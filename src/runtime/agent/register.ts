@@ -23,6 +23,8 @@ export interface RegisterOptions {
   url: string
   name: string
   trustNewKey: boolean
+  /** Where sysfs is mounted. */
+  sysfs: string
   agent: string
 }
 
@@ -36,7 +38,7 @@ export async function register(options: RegisterOptions, signal: AbortSignal): P
   const url = parseAddress(options.url)
   const earlier = readSettings(home)
   const signer = await ensureIdentity(home.identity)
-  const machine = await lookAtMachine()
+  const machine = await lookAtMachine(options.sysfs, signal)
   const sameAddress = earlier?.market.url === url
   const pinned = sameAddress && !options.trustNewKey ? earlier.market.publicKey : null
   const { wire, market } = await openSession({ url, signer, agent: options.agent, pinned }, signal)

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises"
+import { mkdir, readdir, readFile, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { z } from "zod"
 import { type Digest, digestOfHex, hexOf } from "../../protocol/digest.ts"
@@ -8,6 +8,7 @@ import { Lease } from "../../protocol/lease.ts"
 import type { Assignment } from "../../protocol/proof.ts"
 import { ShardSpec } from "../../protocol/shard-spec.ts"
 import { Bundle, bundleDigest } from "../../protocol/statement.ts"
+import { writeAtomically } from "../../store/atomic-file.ts"
 
 const ArchivedProof = z.strictObject({
   bundle: Bundle,
@@ -132,33 +133,13 @@ export class ProofArchive {
     return join(this.root, openName(assignment))
   }
 
-  /** A file is there whole or not at all, also after a power cut. */
-  async #write(name: string, text: string): Promise<void> {
-    const path = join(this.root, name)
-    const draft = `${path}.${crypto.randomUUID()}.draft`
-    const file = await open(draft, "wx", 0o600)
-    try {
-      await file.writeFile(text)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(draft, path)
-    await syncFolder(join(path, ".."))
+  #write(name: string, text: string): Promise<void> {
+    return writeAtomically(join(this.root, name), text)
   }
 }
 
 function openName({ lease }: Assignment): string {
   return join("open", `${lease.id}-${lease.epoch}`)
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path)
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 async function readOrNull(path: string): Promise<string | null> {

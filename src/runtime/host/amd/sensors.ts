@@ -1,0 +1,86 @@
+import { integerOf, within } from "../drm/number.ts"
+import type { Sysfs } from "../drm/sysfs.ts"
+
+/** One reading of a card's `hwmon` folder (Documentation/gpu/amdgpu/thermal.rst), null where there is none. */
+export interface Sensors {
+  temperatureC: number | null
+  /** The temperature at which the card must slow down. */
+  criticalC: number | null
+  powerDrawW: number | null
+  powerLimitW: number | null
+  fanPct: number | null
+  coreMhz: number | null
+  memoryMhz: number | null
+  /** The card says that it has a fan, running or not. */
+  hasFan: boolean
+}
+
+/** @param folder the device's folder. */
+export async function readSensors(sysfs: Sysfs, folder: string, noEdgeSensor: boolean): Promise<Sensors> {
+  const monitor = await monitorOf(sysfs, folder)
+  const text = async (name: string) => (monitor === null ? null : sysfs.text(`${monitor}/${name}`))
+  const number = async (name: string) => integerOf(await text(name))
+  const wanted = noEdgeSensor ? "junction" : "edge"
+  const sensor = await labelled(text, "temp", wanted, noEdgeSensor ? null : 1)
+  const rpm = await number("fan1_input")
+  const pwm = await number("pwm1")
+  return {
+    temperatureC: sensor === null ? null : celsius(await number(`temp${sensor}_input`)),
+    criticalC: sensor === null ? null : above0(celsius(await number(`temp${sensor}_crit`))),
+    powerDrawW: watts((await number("power1_average")) ?? (await number("power1_input"))),
+    powerLimitW: watts(await number("power1_cap")),
+    fanPct: share(pwm, await number("pwm1_max")) ?? share(rpm, await number("fan1_max")),
+    coreMhz: await clock("sclk", 1),
+    memoryMhz: await clock("mclk", 2),
+    hasFan: rpm !== null || pwm !== null,
+  }
+
+  async function clock(label: string, usual: number): Promise<number | null> {
+    const place = await labelled(text, "freq", label, usual)
+    const hertz = place === null ? null : within(await number(`freq${place}_input`), 0, 10e9)
+    return hertz === null ? null : Math.round(hertz / 1e6)
+  }
+}
+
+/** The monitor of the card's own driver; other chips on the board may have some too. */
+async function monitorOf(sysfs: Sysfs, folder: string): Promise<string | null> {
+  const monitors = (await sysfs.list(`${folder}/hwmon`)).map(name => `${folder}/hwmon/${name}`)
+  for (const monitor of monitors) {
+    if (/^(?:amdgpu|radeon)$/.test((await sysfs.text(`${monitor}/name`)) ?? "")) return monitor
+  }
+  return monitors.length === 1 ? (monitors[0] ?? null) : null
+}
+
+/** The number of the sensor with this label; the usual one where the driver is too old to label it. */
+async function labelled(
+  text: (name: string) => Promise<string | null>,
+  kind: string,
+  label: string,
+  usual: number | null,
+): Promise<number | null> {
+  for (const place of [1, 2, 3, 4]) {
+    if ((await text(`${kind}${place}_label`))?.toLowerCase() === label) return place
+  }
+  return usual !== null && (await text(`${kind}${usual}_label`)) === null ? usual : null
+}
+
+/** From thousandths; a card that sleeps or is gone answers 511 or below the ice. */
+function celsius(thousandths: number | null): number | null {
+  const inside = within(thousandths, -40_000, 200_000)
+  return inside === null ? null : inside / 1000
+}
+
+/** From microwatts. No card runs on nothing: 0 is what an absent sensor or a limit that is not set reads. */
+function watts(micro: number | null): number | null {
+  const inside = within(micro, 1, 5_000_000_000)
+  return inside === null ? null : Math.round(inside / 1000) / 1000
+}
+
+function share(value: number | null, most: number | null): number | null {
+  if (value === null || most === null || most <= 0) return null
+  return within(Math.round((value / most) * 100), 0, 100)
+}
+
+function above0(value: number | null): number | null {
+  return value !== null && value > 0 ? value : null
+}

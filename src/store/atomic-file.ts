@@ -1,0 +1,26 @@
+import { open, rename } from "node:fs/promises"
+import { dirname } from "node:path"
+
+/** Writes a file that only its owner reads: it is there whole or not at all, also after a power cut. */
+export async function writeAtomically(path: string, text: string): Promise<void> {
+  const draft = `${path}.${crypto.randomUUID()}.draft`
+  const file = await open(draft, "wx", 0o600)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(draft, path)
+  await syncFolder(dirname(path))
+}
+
+/** The new name is on the disk only when its folder is. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path)
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
