@@ -48,6 +48,26 @@ export const DetectedGpu = z.strictObject({
 })
 export type DetectedGpu = z.infer<typeof DetectedGpu>
 
+/** What a card tells of itself, before it has told anything. */
+export const UNREPORTED = {
+  name: null,
+  uuid: null,
+  pciAddress: null,
+  vramTotalMiB: null,
+  vramUsedMiB: null,
+  driverVersion: null,
+  temperatureC: null,
+  utilizationPct: null,
+  powerDrawW: null,
+  powerLimitW: null,
+  fanPct: null,
+  clocksMhz: { core: null, memory: null },
+  pcie: { gen: null, width: null, maxWidth: null },
+  computeCapability: null,
+  gfxTarget: null,
+  mig: null,
+} as const satisfies Partial<DetectedGpu>
+
 /** Something wrong that belongs to no card, or hides one. */
 export const GpuProblem = z.strictObject({
   source: z.string(),

@@ -1,8 +1,9 @@
 import { hexOf } from "../drm/number.ts"
 import { generationOf } from "../drm/pcie-link.ts"
+import { UNREPORTED } from "../gpu.ts"
 import { targetOfText } from "./gfx-target.ts"
 import { coversSeveral, productName } from "./product-name.ts"
-import { filled, NOTHING_READ, type Readings, type SmiCard } from "./record.ts"
+import { filled, type Readings, type SmiCard } from "./record.ts"
 import { addressOf, amountOf, isObject, jsonIn, mibOfValue, plausible, quantityOf } from "./smi-value.ts"
 import { uniqueIdOf } from "./unique-id.ts"
 
@@ -56,7 +57,7 @@ function at(entry: unknown, ...paths: string[]): unknown {
 function cardOf(entry: Record<string, unknown>): SmiCard {
   const names = ["asic.market_name", "board.product_name"].map(path => productName(at(entry, path)))
   const readings: Readings = {
-    ...NOTHING_READ,
+    ...UNREPORTED,
     name: names.find(name => name !== null && !coversSeveral(name)) ?? null,
     uuid: uniqueIdOf(textOf(at(entry, "asic.asic_serial"))),
     pciAddress: addressOf(at(entry, "bus.bdf", "bdf")),

@@ -1,6 +1,6 @@
-import type { DetectedGpu } from "../gpu.ts"
+import { type DetectedGpu, UNREPORTED } from "../gpu.ts"
 import { chipOf, isKnownCard, rocmRefusal } from "./chip.ts"
-import { type AmdRecord, filled, NOTHING_READ, type Readings } from "./record.ts"
+import type { AmdRecord, Readings } from "./record.ts"
 
 /** Graphics inside a processor are given at most this much of the machine's memory by most firmwares. */
 const CARVE_OUT_LIMIT_MIB = 4096
@@ -18,9 +18,7 @@ export function judge(record: AmdRecord, hasKfd: boolean): Omit<DetectedGpu, "in
     vendor: "amd",
     ...(loss === null ? record.readings : lasting(record.readings)),
     name: record.readings.name ?? record.familyName,
-    computeCapability: null,
     backends,
-    mig: null,
     health: loss !== null ? "lost" : illness !== null ? "degraded" : "ok",
     offerable: backends.length > 0 && illness === null,
     reasons: [loss, illness, refusal].filter(reason => reason !== null),
@@ -29,15 +27,7 @@ export function judge(record: AmdRecord, hasKfd: boolean): Omit<DetectedGpu, "in
 
 /** What stays true of a card that no longer answers. */
 function lasting({ name, uuid, pciAddress, vramTotalMiB, driverVersion, gfxTarget }: Readings): Readings {
-  return filled(NOTHING_READ, {
-    ...NOTHING_READ,
-    name,
-    uuid,
-    pciAddress,
-    vramTotalMiB,
-    driverVersion,
-    gfxTarget,
-  })
+  return { ...UNREPORTED, name, uuid, pciAddress, vramTotalMiB, driverVersion, gfxTarget }
 }
 
 function lossOf({ offTheBus, driver }: AmdRecord): string | null {

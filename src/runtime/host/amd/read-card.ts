@@ -3,6 +3,7 @@ import { integerOf, mibOf, within } from "../drm/number.ts"
 import type { PciCard } from "../drm/pci-card.ts"
 import { readPcieLink } from "../drm/pcie-link.ts"
 import type { Sysfs } from "../drm/sysfs.ts"
+import { UNREPORTED } from "../gpu.ts"
 import { chipOf } from "./chip.ts"
 import type { KfdNode } from "./kfd.ts"
 import { productName } from "./product-name.ts"
@@ -30,6 +31,7 @@ export async function readCard(
   const sensors = await readSensors(sysfs, card.folder, /^gfx9[45]/.test(chip.gfxTarget ?? ""))
   const vramTotalMiB = within(await mib("mem_info_vram_total"), 1, Number.MAX_SAFE_INTEGER)
   const readings: Readings = {
+    ...UNREPORTED,
     name: amdgpuName(tables.amdgpuIds, card) ?? productName(await text("product_name")),
     uuid: uniqueIdOf(await text("unique_id")) ?? kfd?.uuid ?? null,
     pciAddress: card.pciAddress,

@@ -1,23 +1,7 @@
-import type { DetectedGpu } from "../gpu.ts"
+import type { DetectedGpu, UNREPORTED } from "../gpu.ts"
 
 /** What can be read of a card, from whichever source; null is what a source does not know. */
-export type Readings = Pick<
-  DetectedGpu,
-  | "name"
-  | "uuid"
-  | "pciAddress"
-  | "vramTotalMiB"
-  | "vramUsedMiB"
-  | "driverVersion"
-  | "temperatureC"
-  | "utilizationPct"
-  | "powerDrawW"
-  | "powerLimitW"
-  | "fanPct"
-  | "clocksMhz"
-  | "pcie"
-  | "gfxTarget"
->
+export type Readings = Pick<DetectedGpu, keyof typeof UNREPORTED>
 
 /** A card as sysfs shows it: its readings, and what decides whether it can work. */
 export interface AmdRecord {
@@ -43,23 +27,6 @@ export interface AmdRecord {
 export interface SmiCard extends Readings {
   device: number | null
   familyName: string | null
-}
-
-export const NOTHING_READ: Readings = {
-  name: null,
-  uuid: null,
-  pciAddress: null,
-  vramTotalMiB: null,
-  vramUsedMiB: null,
-  driverVersion: null,
-  temperatureC: null,
-  utilizationPct: null,
-  powerDrawW: null,
-  powerLimitW: null,
-  fanPct: null,
-  clocksMhz: { core: null, memory: null },
-  pcie: { gen: null, width: null, maxWidth: null },
-  gfxTarget: null,
 }
 
 /** The known readings, completed with another source's. What is known stays. */

@@ -1,8 +1,9 @@
 import { hexOf } from "../drm/number.ts"
+import { UNREPORTED } from "../gpu.ts"
 import { targetOfText } from "./gfx-target.ts"
 import { coversSeveral, productName } from "./product-name.ts"
 import { starredClock } from "./read-card.ts"
-import { NOTHING_READ, type SmiCard } from "./record.ts"
+import type { SmiCard } from "./record.ts"
 import { addressOf, amountOf, isObject, jsonIn, mibOfValue, plausible, quantityOf } from "./smi-value.ts"
 import { uniqueIdOf } from "./unique-id.ts"
 
@@ -55,7 +56,7 @@ function cardOf(fields: Fields): SmiCard {
   )
   const exact = names.find(name => name !== null && !coversSeveral(name)) ?? null
   const readings = plausible({
-    ...NOTHING_READ,
+    ...UNREPORTED,
     name: exact,
     uuid: uniqueIdOf(textOf(fields.get("unique id"))),
     pciAddress: addressOf(fields.get("pci bus")),

@@ -1,4 +1,4 @@
-import type { DetectedGpu } from "../gpu.ts"
+import { type DetectedGpu, UNREPORTED } from "../gpu.ts"
 import { type IdFiles, pciName, readFirst, SYSTEM_ID_FILES } from "./id-files.ts"
 import type { PciCard } from "./pci-card.ts"
 import { readPcieLink } from "./pcie-link.ts"
@@ -15,25 +15,13 @@ export async function cardsOnBus(
   const table = await readFirst(idFiles.pciIds)
   const links = await Promise.all(cards.map(card => readPcieLink(sysfs, card)))
   return cards.map((card, index) => ({
+    ...UNREPORTED,
     index,
     vendor,
     name: pciName(table, card),
-    uuid: null,
     pciAddress: card.pciAddress,
-    vramTotalMiB: null,
-    vramUsedMiB: null,
-    driverVersion: null,
-    temperatureC: null,
-    utilizationPct: null,
-    powerDrawW: null,
-    powerLimitW: null,
-    fanPct: null,
-    clocksMhz: { core: null, memory: null },
-    pcie: links[index] ?? { gen: null, width: null, maxWidth: null },
-    computeCapability: null,
-    gfxTarget: null,
+    pcie: links[index] ?? UNREPORTED.pcie,
     backends: [],
-    mig: null,
     health: card.offTheBus ? ("lost" as const) : ("ok" as const),
     offerable: false,
     reasons: card.offTheBus ? [OFF_THE_BUS, reasonFor(card)] : [reasonFor(card)],

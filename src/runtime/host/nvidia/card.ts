@@ -1,4 +1,4 @@
-import type { DetectedGpu } from "../gpu.ts"
+import { type DetectedGpu, UNREPORTED } from "../gpu.ts"
 import { type Finding, findings } from "./health.ts"
 import { migInstances } from "./mig.ts"
 import { powerDraw, powerLimit } from "./power.ts"
@@ -13,23 +13,8 @@ export function foundCard(known: Partial<FoundCard>, ...told: Finding[]): FoundC
   const card: FoundCard = {
     index: null,
     vendor: "nvidia",
-    name: null,
-    uuid: null,
-    pciAddress: null,
-    vramTotalMiB: null,
-    vramUsedMiB: null,
-    driverVersion: null,
-    temperatureC: null,
-    utilizationPct: null,
-    powerDrawW: null,
-    powerLimitW: null,
-    fanPct: null,
-    clocksMhz: { core: null, memory: null },
-    pcie: { gen: null, width: null, maxWidth: null },
-    computeCapability: null,
-    gfxTarget: null,
+    ...UNREPORTED,
     backends: ["cuda"],
-    mig: null,
     health: "ok",
     offerable: true,
     reasons: [],

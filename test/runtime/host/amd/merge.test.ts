@@ -1,11 +1,12 @@
 import { expect, test } from "vitest"
 import { merge, recordOf } from "../../../../src/runtime/host/amd/merge.ts"
 import { coversSeveral, productName } from "../../../../src/runtime/host/amd/product-name.ts"
-import { NOTHING_READ, type SmiCard } from "../../../../src/runtime/host/amd/record.ts"
+import type { SmiCard } from "../../../../src/runtime/host/amd/record.ts"
 import { uniqueIdOf, uniqueIdOfDecimal } from "../../../../src/runtime/host/amd/unique-id.ts"
+import { UNREPORTED } from "../../../../src/runtime/host/gpu.ts"
 
 const smi = (known: Partial<SmiCard>): SmiCard => ({
-  ...NOTHING_READ,
+  ...UNREPORTED,
   device: null,
   familyName: null,
   ...known,
