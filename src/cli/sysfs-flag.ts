@@ -4,6 +4,7 @@ import { Flags } from "@oclif/core"
 export const sysfsFlag = Flags.directory({
   description: "where sysfs is mounted, or a recorded copy of it lies",
   default: "/sys",
+  exists: true,
   env: "ZG_SYSFS",
   helpValue: "DIR",
 })

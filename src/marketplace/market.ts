@@ -25,7 +25,7 @@ export interface Market {
 
 /**
  * Starts a marketplace: gateway and registry on one port, the state in one folder, from which a later start goes on.
- * @throws Fault `already-serving`, `port-in-use`, `identity-unreadable`
+ * @throws Fault `already-serving`, `port-in-use`, `address-unusable`, `identity-unreadable`
  */
 export async function startMarket(options: MarketOptions): Promise<Market> {
   const { root, host, log, clock = Date.now } = options
@@ -85,11 +85,20 @@ async function listen({ host, port }: Pick<MarketOptions, "host" | "port">): Pro
     await once(http, "listening")
     return http
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE") throw cause
-    throw new Fault("port-in-use", `Port ${port} of ${host} is in use.`, {
-      hint: "Choose another port, or stop what listens there; port 0 takes any free one.",
-      facts: { host, port },
-      cause,
-    })
+    throw cannotListen(host, port, cause)
   }
+}
+
+function cannotListen(host: string, port: number, cause: unknown): Fault {
+  const code = (cause as NodeJS.ErrnoException).code ?? "unknown"
+  const facts = { host, port, code }
+  if (code === "EADDRINUSE") {
+    const hint = "Choose another port, or stop what listens there; port 0 takes any free one."
+    return new Fault("port-in-use", `Port ${port} of ${host} is in use.`, { hint, facts, cause })
+  }
+  return new Fault("address-unusable", `Nothing can listen at ${host}, port ${port}: ${code}.`, {
+    hint: "Give an address of this machine, such as 127.0.0.1 or 0.0.0.0, and a port of 1024 or more unless you are root.",
+    facts,
+    cause,
+  })
 }

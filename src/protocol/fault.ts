@@ -14,6 +14,7 @@ export const FAULTS = {
   "home-unusable": "host",
   "disk-full": "host",
   "port-in-use": "host",
+  "address-unusable": "host",
   "identity-missing": "host",
   "identity-unreadable": "host",
   "already-serving": "host",

@@ -37,6 +37,7 @@ test.each([
   ["an unknown flag", ["status", "--colour"]],
   ["a missing argument", ["job", "status"]],
   ["a number that is none", ["serve", "--cpu-slots", "many"]],
+  ["a folder that is not there", ["gpus", "--sysfs", "/nowhere"]],
   ["an amount that is none", ["market", "start", "--grant", "plenty"]],
 ])("%s is a usage fault with exit code 2, in JSON too", async (_, args) => {
   const { stdout, exitCode } = await execa(process.execPath, ["bin/run.js", ...args, "--json"], {

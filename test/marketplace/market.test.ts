@@ -8,17 +8,19 @@ import { enrol, prove } from "../contract/client.ts"
 import { Embedded } from "../contract/market.ts"
 import { trainJob } from "./jobs.ts"
 
-test("a port in use, and a state folder in use, are faults that say what to do", async () => {
+test("a port in use, a state folder in use and a foreign address are faults that say what to do", async () => {
   const market = await Embedded.start()
   const port = Number(new URL(market.url).port)
-  const start = (root: string) =>
-    startMarket({ root, host: "127.0.0.1", port, log: pino({ level: "silent" }) })
+  const start = (root: string, host = "127.0.0.1") =>
+    startMarket({ root, host, port, log: pino({ level: "silent" }) })
   const elsewhere = join(market.root, "elsewhere")
   await expect(start(elsewhere)).rejects.toMatchObject({
     code: "port-in-use",
     hint: expect.stringContaining("port"),
   })
   await expect(start(market.root)).rejects.toMatchObject({ code: "already-serving" })
+  // TEST-NET-3 (RFC 5737): no machine has this address, so binding to it fails at once, and nothing is sent.
+  await expect(start(elsewhere, "203.0.113.9")).rejects.toMatchObject({ code: "address-unusable" })
   await market.stop()
 })
 

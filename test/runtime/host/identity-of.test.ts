@@ -1,33 +1,11 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import type { DetectedGpu } from "../../../src/runtime/host/gpu.ts"
+import { type DetectedGpu, UNREPORTED } from "../../../src/runtime/host/gpu.ts"
 import { compareInventory, type InventoryCard, identitiesOf } from "../../../src/runtime/host/identity-of.ts"
 
 function gpu(index: number, uuid: string | null, pciAddress: string | null): DetectedGpu {
-  return {
-    index,
-    vendor: "nvidia",
-    name: null,
-    uuid,
-    pciAddress,
-    vramTotalMiB: null,
-    vramUsedMiB: null,
-    driverVersion: null,
-    temperatureC: null,
-    utilizationPct: null,
-    powerDrawW: null,
-    powerLimitW: null,
-    fanPct: null,
-    clocksMhz: { core: null, memory: null },
-    pcie: { gen: null, width: null, maxWidth: null },
-    computeCapability: null,
-    gfxTarget: null,
-    backends: [],
-    mig: null,
-    health: "ok",
-    offerable: false,
-    reasons: [],
-  }
+  const judged = { backends: [], health: "ok" as const, offerable: false, reasons: [] }
+  return { ...UNREPORTED, index, vendor: "nvidia", uuid, pciAddress, ...judged }
 }
 
 const UUID = "GPU-7a3f7a10-0c5e-6c67-7d5b-3f6c5b9a4b11"
