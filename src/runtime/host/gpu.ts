@@ -38,6 +38,8 @@ export const DetectedGpu = z.strictObject({
   computeCapability: z.string().nullable(),
   /** AMD's, such as `gfx1030`. */
   gfxTarget: z.string().nullable(),
+  /** The device file through which an AMD card's programs reach it, such as `/dev/dri/renderD128`. */
+  renderNode: z.string().nullable(),
   backends: z.array(z.enum(["cuda", "rocm", "vulkan"])),
   /** Null where the card has no slices or they are off. */
   mig: z.array(MigInstance).nullable(),
@@ -65,6 +67,7 @@ export const UNREPORTED = {
   pcie: { gen: null, width: null, maxWidth: null },
   computeCapability: null,
   gfxTarget: null,
+  renderNode: null,
   mig: null,
 } as const satisfies Partial<DetectedGpu>
 

@@ -53,7 +53,7 @@ function illnessOf({ uncorrectableErrors, criticalC, readings }: AmdRecord): str
 
 /** Why no backend of ours runs on the card; null where ROCm does. */
 function refusalOf(record: AmdRecord, hasKfd: boolean): string | null {
-  const { driver, device, readings, hasRenderNode } = record
+  const { driver, device, readings } = record
   if (driver && HOLDING.includes(driver)) return `The card is held for a virtual machine by ${driver}.`
   if (isIntegrated(record)) {
     return "Graphics inside the processor share the machine's memory; they are monitored, but not offered."
@@ -69,7 +69,7 @@ function refusalOf(record: AmdRecord, hasKfd: boolean): string | null {
   if (!hasKfd) {
     return "ROCm needs /dev/kfd, and this machine has none. Load the amdgpu driver on a kernel built with HSA_AMD."
   }
-  return hasRenderNode
+  return readings.renderNode !== null
     ? null
     : "The card has no render node (/dev/dri/renderD*), through which a container would reach it."
 }

@@ -65,7 +65,6 @@ export function recordOf(card: SmiCard): AmdRecord {
     familyName,
     driver: undefined,
     offTheBus: false,
-    hasRenderNode: false,
     hasFan: false,
     gttTotalMiB: null,
     vramVendor: null,

@@ -49,6 +49,7 @@ export async function readCard(
     },
     pcie: await readPcieLink(sysfs, card),
     gfxTarget: kfd?.gfxTarget ?? chip.gfxTarget,
+    renderNode: await renderNodeOf(sysfs, card, kfd),
   }
   return {
     readings,
@@ -56,7 +57,6 @@ export async function readCard(
     familyName: pciName(tables.pciIds, card),
     driver: card.driver,
     offTheBus: card.offTheBus,
-    hasRenderNode: kfd?.renderMinor != null || (await hasRenderNode(sysfs, card)),
     hasFan: sensors.hasFan,
     gttTotalMiB: await mib("mem_info_gtt_total"),
     vramVendor: memoryMaker(await text("mem_info_vram_vendor")),
@@ -80,13 +80,18 @@ function versionOf(text: string | null): string | null {
   return text !== null && /^\d[\w.+~-]{0,60}$/.test(text) ? text : null
 }
 
-async function hasRenderNode(sysfs: Sysfs, card: PciCard): Promise<boolean> {
-  const own = await sysfs.list(`${card.folder}/drm`)
-  if (own.some(isRenderNode)) return true
+async function renderNodeOf(
+  sysfs: Sysfs,
+  { folder }: PciCard,
+  kfd: KfdNode | undefined,
+): Promise<string | null> {
+  if (kfd?.renderMinor != null) return `/dev/dri/renderD${kfd.renderMinor}`
+  const own = (await sysfs.list(`${folder}/drm`)).find(isRenderNode)
+  if (own !== undefined) return `/dev/dri/${own}`
   for (const name of (await sysfs.list("class/drm")).filter(isRenderNode)) {
-    if ((await sysfs.resolve(`class/drm/${name}/device`)) === card.folder) return true
+    if ((await sysfs.resolve(`class/drm/${name}/device`)) === folder) return `/dev/dri/${name}`
   }
-  return false
+  return null
 }
 
 function isRenderNode(name: string): boolean {

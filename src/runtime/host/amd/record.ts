@@ -12,7 +12,6 @@ export interface AmdRecord {
   /** The kernel driver; null where none is bound, undefined where the tree does not tell. */
   driver: string | null | undefined
   offTheBus: boolean
-  hasRenderNode: boolean
   hasFan: boolean
   /** Memory of the machine that the card may use; on a processor's graphics it is larger than its own. */
   gttTotalMiB: number | null

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import type { Detection, GpuProblem } from "../gpu.ts"
 import { type AskOptions, ask, type Reply } from "./ask.ts"
 import { type FoundCard, foundCard, withFindings } from "./card.ts"
@@ -6,6 +7,7 @@ import type { Finding } from "./health.ts"
 import { type CardIdentity, isSameCard, parseListing, parseTable, TABLE_FIELDS } from "./listing.ts"
 import { withSlices } from "./mig.ts"
 import { complained, missing, numbered, type Report, readReport } from "./parse.ts"
+import { nvidiaSmi } from "./program.ts"
 
 /** Milliseconds for one call: without persistence mode the driver wakes eight cards on risers one after the other. */
 export const ANSWER_LIMIT_MS = 20_000
@@ -14,7 +16,7 @@ export interface DetectOptions {
   signal: AbortSignal
   /** The program's name on PATH, or its path. */
   program?: string
-  /** Milliseconds for each call; in the worst case three follow each other. */
+  /** Milliseconds for the call for all cards; asking for single ones takes at most half as long again. */
   timeoutMs?: number
 }
 
@@ -25,25 +27,29 @@ export interface DetectOptions {
  */
 export async function detectNvidia({
   signal,
-  program = "nvidia-smi",
+  program = nvidiaSmi(),
   timeoutMs = ANSWER_LIMIT_MS,
 }: DetectOptions): Promise<Detection> {
   const asking = { signal, program, timeoutMs }
-  const [reply, table] = await Promise.all([
+  const again = { ...asking, timeoutMs: timeoutMs / 2 }
+  const first = Promise.all([
     ask(["-q", "-x"], asking),
     ask([`--query-gpu=${TABLE_FIELDS}`, "--format=csv,noheader"], asking),
   ])
+  // The list of names often comes where a hanging card holds up all else: asked meanwhile, it costs no time.
+  const early = (await isSlow(first, timeoutMs / 4)) ? ask(["-L"], again) : null
+  const [[reply, table], listed] = await Promise.all([first, early])
   if (reply.ended === "absent") return { gpus: [], problems: [] }
   const report = readReport(said(reply))
   const rows = parseTable(table.stdout)
   const troubled = isTroubled(reply, report, rows)
   const slices = report.whole.some(card => card.mig !== null)
-  const listing = troubled || slices ? await ask(["-L"], asking) : null
+  const listing = listed ?? (troubled || slices ? await ask(["-L"], again) : null)
   const identities = joined(rows, parseListing(listing?.stdout ?? ""))
   const complaints = [reply, table, ...(listing ? [listing] : [])].flatMap(
     one => readReport(said(one)).complaints,
   )
-  const cards = troubled ? await askEach(report, identities, complaints, asking) : report.whole
+  const cards = troubled ? await askEach(report, identities, complaints, again) : report.whole
   return concluded(cards, identities, report, silence(reply, asking))
 }
 
@@ -60,6 +66,11 @@ function isTroubled(
   if (refused) return false
   const expected = Math.max(attached ?? 1, rows.length)
   return reply.ended !== "well" || cut.length > 0 || whole.length < expected || complaints.length > 0
+}
+
+function isSlow(first: Promise<unknown>, limitMs: number): Promise<boolean> {
+  const late = sleep(limitMs, true, { ref: false })
+  return Promise.race([first.then(() => false), late])
 }
 
 /** One identity a card, from both tables. */

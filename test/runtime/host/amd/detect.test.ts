@@ -45,6 +45,7 @@ test("RX 580: every field, as the kernel gives it", async () => {
       pcie: { gen: 3, width: 16, maxWidth: 16 },
       computeCapability: null,
       gfxTarget: "gfx803",
+      renderNode: "/dev/dri/renderD128",
       backends: [],
       mig: null,
       health: "ok",

@@ -87,6 +87,7 @@ test("rocm-smi of ROCm 6.4: a warning before the JSON, new keys", async () => {
       computeCapability: null,
       mig: null,
       gfxTarget: "gfx1100",
+      renderNode: null,
     },
   ])
 })
@@ -113,6 +114,7 @@ test("amd-smi: both forms, joined by the GPU's number; N/A and 65535 are null", 
       computeCapability: null,
       mig: null,
       gfxTarget: "gfx1100",
+      renderNode: null,
     },
     {
       name: "AMD Radeon 8060S Graphics",
@@ -133,6 +135,7 @@ test("amd-smi: both forms, joined by the GPU's number; N/A and 65535 are null", 
       computeCapability: null,
       mig: null,
       gfxTarget: "gfx1151",
+      renderNode: null,
     },
   ])
 })

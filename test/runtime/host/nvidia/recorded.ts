@@ -32,6 +32,7 @@ export function card(known: Partial<DetectedGpu>): DetectedGpu {
     pcie: { gen: null, width: null, maxWidth: null },
     computeCapability: null,
     gfxTarget: null,
+    renderNode: null,
     backends: ["cuda"],
     mig: null,
     health: "ok",
