@@ -1,20 +1,27 @@
-import { availableParallelism } from "node:os"
 import { Flags } from "@oclif/core"
 import { BaseCommand } from "../cli/base-command.ts"
 import { counted } from "../cli/counted.ts"
+import { sysfsFlag } from "../cli/sysfs-flag.ts"
 import { formatCredits } from "../protocol/credits.ts"
+import type { GpuChoice } from "../runtime/agent/gpu-berths.ts"
 import { serve } from "../runtime/agent/serve.ts"
-import { cpuSlots } from "../runtime/host/machine.ts"
 
 export default class Serve extends BaseCommand {
   static override summary = "Take leases, run each shard in a sandbox, prove the work and get paid."
   static override description =
     "It runs until it is stopped. Stopping ends the containers and keeps what was begun: the next start goes on from there."
   static override examples = [
-    "<%= config.bin %> serve --cpu-slots 1",
-    "<%= config.bin %> serve --cpu-slots 2 --cpus 4 --memory-mib 8192",
+    "<%= config.bin %> serve",
+    "<%= config.bin %> serve --gpus 0,2",
+    "<%= config.bin %> serve --gpus none --cpu-slots 2 --cpus 4 --memory-mib 8192",
   ]
   static override flags = {
+    gpus: Flags.string({
+      description: "cards that may work: all, none, or numbers, UUIDs or PCI addresses with commas between",
+      default: "all",
+      env: "ZG_GPUS",
+      helpValue: "all|none|GPU,…",
+    }),
     "cpu-slots": Flags.integer({
       description: "how many shards may run on the CPU at once; none when not given",
       default: 0,
@@ -32,16 +39,27 @@ export default class Serve extends BaseCommand {
       min: 64,
       env: "ZG_MEMORY_MIB",
     }),
+    sysfs: sysfsFlag,
   }
 
   async run() {
     const { flags } = await this.parse(Serve)
-    const slots = cpuSlots(flags["cpu-slots"], flags.cpus ?? availableParallelism(), flags["memory-mib"])
-    const options = { home: this.openHome(flags), slots, program: this.config, log: this.openLog(flags) }
+    const { cpus, sysfs, "cpu-slots": cpuSlots, "memory-mib": memoryMiB } = flags
+    const options = {
+      home: this.openHome(flags),
+      offering: { gpus: choiceOf(flags.gpus), cpuSlots, cpus, memoryMiB },
+      sysfs,
+      program: this.config,
+      log: this.openLog(flags),
+    }
     const totals = await serve(options, this.signal)
     this.log(
       `Earned ${formatCredits(totals.earned)} credits with ${counted(totals.settled, "shard")} in all.`,
     )
     return totals
   }
+}
+
+function choiceOf(text: string): GpuChoice {
+  return text === "all" || text === "none" ? text : text.split(",").map(name => name.trim())
 }

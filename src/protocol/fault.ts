@@ -21,6 +21,7 @@ export const FAULTS = {
   "agent-silent": "host",
   "not-serving": "host",
   "nothing-to-offer": "host",
+  "gpu-unusable": "host",
   "engine-missing": "host",
   "engine-silent": "host",
   "engine-refused": "host",

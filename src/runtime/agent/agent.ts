@@ -13,9 +13,9 @@ import type { Journal, Totals } from "../shard/journal.ts"
 import type { Ports } from "../shard/ports.ts"
 import type { Progress } from "../shard/progress.ts"
 import { cancelled, type Steps, walk } from "../shard/road.ts"
-import { leased, type OpenState, type ShardState } from "../shard/state.ts"
+import { type Berth, leased, type OpenState, type ShardState } from "../shard/state.ts"
 import { stepsOver } from "../shard/steps.ts"
-import { type Decision, decide } from "./slots.ts"
+import { type Decision, decide, type ServedSlot } from "./slots.ts"
 
 /** How long an offer waits for a slot that is about to be free. */
 const PATIENCE_MS = 2000
@@ -37,7 +37,13 @@ export interface AgentStatus extends Totals {
   /** Its process id. */
   pid: number
   connected: boolean
-  slots: (Slot & { shard: ShardReport | null })[]
+  slots: SlotReport[]
+}
+
+export interface SlotReport extends Slot {
+  gpus: Berth["gpus"]
+  /** Null while it is free. */
+  shard: ShardReport | null
 }
 
 export interface ShardReport {
@@ -50,7 +56,7 @@ export interface ShardReport {
 }
 
 export interface AgentParts {
-  slots: readonly Slot[]
+  slots: readonly ServedSlot[]
   link: Link
   journal: Journal
   ports: Omit<Ports, "settle" | "onProgress">
@@ -103,7 +109,11 @@ export class Agent {
       agent: ports.signer.keyId,
       pid: process.pid,
       connected: link.current !== null,
-      slots: slots.map(slot => ({ ...slot, shard: reportOf(this.#works.get(slot.id)) })),
+      slots: slots.map(({ slot, berth }) => ({
+        ...slot,
+        gpus: berth.gpus,
+        shard: reportOf(this.#works.get(slot.id)),
+      })),
       ...journal.totals(),
     }
   }
@@ -111,7 +121,7 @@ export class Agent {
   #greet({ wire, registered }: Session, signal: AbortSignal): void {
     if (!registered) throw forgotten(wire.url)
     wire.listen(frame => this.#hear(frame, signal))
-    wire.tell({ type: "capacity", slots: [...this.#parts.slots] })
+    wire.tell({ type: "capacity", slots: this.#parts.slots.map(({ slot }) => slot) })
   }
 
   #hear(frame: MarketFrame, signal: AbortSignal): void {
@@ -124,15 +134,14 @@ export class Agent {
   async #consider({ offer, spec }: MarketFrameOf<"offer">, signal: AbortSignal): Promise<void> {
     const decision = await this.#decide(spec.resources)
     if ("decline" in decision) return this.#tell({ type: "decline", offer, reason: decision.decline })
-    const slot = decision.slot.id
-    this.#works.set(slot, null)
+    const { slot, berth } = decision.taken
+    this.#works.set(slot.id, null)
     try {
       const { wire } = await this.#parts.link.session(signal)
       const { lease, job, shard } = await wire.request({ type: "accept", offer }, "lease", signal)
-      const berth = { slot, placement: { device: "cpu" as const }, gpus: [] }
       this.#start(leased({ lease, job, shard, spec }, berth), signal)
     } catch (error) {
-      this.#free(slot)
+      this.#free(slot.id)
       if (!isFault(error) && !signal.aborted) throw error
       if (isFault(error)) this.#parts.log.info({ offer, code: error.code }, "offer.lost")
     }

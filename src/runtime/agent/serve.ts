@@ -1,6 +1,4 @@
 import type { Logger } from "pino"
-import { Fault } from "../../protocol/fault.ts"
-import type { Slot } from "../../protocol/message.ts"
 import { BlobStore } from "../../store/blob-store.ts"
 import { loadIdentity } from "../../store/identity.ts"
 import { BlobTransfer } from "../blob/transfer.ts"
@@ -13,13 +11,16 @@ import { openJournal, type Totals } from "../shard/journal.ts"
 import { Agent } from "./agent.ts"
 import { openControl } from "./control.ts"
 import type { Home } from "./home.ts"
+import { type Offering, openSlots } from "./open-slots.ts"
 import { requireSettings } from "./settings.ts"
 
 const GRACE_MS = 10_000
 
 export interface ServeOptions {
   home: Home
-  slots: readonly Slot[]
+  offering: Offering
+  /** Where sysfs is mounted. */
+  sysfs: string
   /** This program, for the marketplace's log and for proofs. */
   program: { name: string; version: string }
   log: Logger
@@ -27,16 +28,16 @@ export interface ServeOptions {
 
 /**
  * Serves until the signal aborts; tells what this home has earned in all.
- * @throws Fault `nothing-to-offer`, `not-registered`, `already-serving`, `engine-*`, or a final refusal of the marketplace.
+ * @throws Fault `nothing-to-offer`, `gpu-unusable`, `not-registered`, `already-serving`, `engine-*`, or a final refusal of the marketplace.
  */
 export async function serve(
-  { home, slots, program, log }: ServeOptions,
+  { home, offering, sysfs, program, log }: ServeOptions,
   signal: AbortSignal,
 ): Promise<Totals> {
-  if (slots.length === 0) throw nothingToOffer()
   const { market } = requireSettings(home)
   const signer = await loadIdentity(home.identity)
   const engine = await connectEngine({ signal })
+  const { slots } = await openSlots({ offering, sysfs, engine: engine.facts, log }, signal)
   const link = new Link(
     { url: market.url, signer, agent: `${program.name}/${program.version}`, pinned: market.publicKey },
     log,
@@ -64,7 +65,7 @@ export async function serve(
       await sweep(journal.open(), ports, signal)
       const { name, version, runtime, isolation } = engine.facts
       const where = { engine: `${name} ${version}`, runtime, isolation }
-      log.info({ agent: signer.keyId, slots: slots.map(({ id }) => id), ...where }, "agent.serving")
+      log.info({ agent: signer.keyId, slots: slots.map(({ slot }) => slot.id), ...where }, "agent.serving")
       await agent.serve(signal)
       log.info("agent.stopped")
       return journal.totals()
@@ -74,10 +75,4 @@ export async function serve(
   } finally {
     journal.close()
   }
-}
-
-function nothingToOffer(): Fault {
-  return new Fault("nothing-to-offer", "There is nothing to serve with: no slot was given.", {
-    hint: "Let the CPU work with `zg-agent serve --cpu-slots 1`.",
-  })
 }

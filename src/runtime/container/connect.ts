@@ -24,6 +24,11 @@ const Info = z.object({
   Runtimes: z.record(z.string(), z.unknown()).default({}),
   SecurityOptions: z.array(z.string()).nullable().default([]),
   CgroupVersion: z.string().default("1"),
+  /** What the engine found in CDI specifications; from Docker 28.2 on. */
+  DiscoveredDevices: z
+    .array(z.object({ ID: z.string() }))
+    .nullable()
+    .default([]),
 })
 type Info = z.infer<typeof Info>
 
@@ -47,6 +52,7 @@ export async function connectEngine(options: ConnectOptions): Promise<Engine> {
     seccomp: seccompOf(info),
     isolation: isolationOf(info, runtime),
     cgroupVersion: info.CgroupVersion,
+    cdiDevices: (info.DiscoveredDevices ?? []).map(device => device.ID),
   })
 }
 

@@ -25,6 +25,8 @@ export interface EngineFacts {
   seccomp: string
   isolation: Isolation
   cgroupVersion: string
+  /** Devices by their CDI names, such as `nvidia.com/gpu=GPU-…`; empty where the engine does not tell. */
+  cdiDevices: readonly string[]
 }
 
 export interface ContainerState {

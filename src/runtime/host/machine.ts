@@ -1,5 +1,5 @@
 import os from "node:os"
-import type { Machine, Slot } from "../../protocol/message.ts"
+import type { Machine } from "../../protocol/message.ts"
 import { detectGpus } from "./detect-gpus.ts"
 
 const MIB = 1 << 20
@@ -19,22 +19,4 @@ export async function lookAtMachine(sysfs: string, signal: AbortSignal): Promise
       vramMiB: vramTotalMiB === null ? null : Math.floor(vramTotalMiB),
     })),
   }
-}
-
-/**
- * Divides what the owner gives of CPU and memory into equal slots.
- * @param memoryMiB memory for all slots together; half of the machine's when not given, so that its owner can go on working.
- */
-export function cpuSlots(
-  count: number,
-  cpus = os.availableParallelism(),
-  memoryMiB = os.totalmem() / MIB / 2,
-): Slot[] {
-  return Array.from({ length: count }, (_, index) => ({
-    id: `cpu-${index}`,
-    device: "cpu" as const,
-    cpus: Math.floor((cpus / count) * 10) / 10,
-    memoryMiB: Math.floor(memoryMiB / count),
-    vramMiB: 0,
-  }))
 }

@@ -1,0 +1,41 @@
+import { expect, test } from "vitest"
+import { Slot } from "../../../src/protocol/message.ts"
+import { Resources } from "../../../src/protocol/shard-spec.ts"
+import type { GpuBerth } from "../../../src/runtime/agent/gpu-berths.ts"
+import { decide, divide } from "../../../src/runtime/agent/slots.ts"
+
+const card = (id: string, vramMiB: number): GpuBerth => ({
+  berth: { slot: id, placement: { device: "cuda", uuid: id, through: "gpus" }, gpus: [] },
+  vramMiB,
+  identity: id,
+})
+const RIG = divide({
+  cpuSlots: 1,
+  gpus: [card("large", 24_576), card("small", 8192)],
+  cpus: 2,
+  memoryMiB: 4000,
+})
+
+test("cards and CPU slots share cores and memory equally, and none gets more than there is", () => {
+  expect(RIG.map(({ slot }) => Slot.parse(slot))).toEqual([
+    { id: "large", device: "cuda", cpus: 0.6, memoryMiB: 1333, vramMiB: 24_576 },
+    { id: "small", device: "cuda", cpus: 0.6, memoryMiB: 1333, vramMiB: 8192 },
+    { id: "cpu-0", device: "cpu", cpus: 0.6, memoryMiB: 1333, vramMiB: 0 },
+  ])
+})
+
+test("a shard takes the card with the least memory that is enough, and waits when those are busy", () => {
+  const needs = (vramMiB: number) => Resources.parse({ device: "cuda", cpus: 0.5, memoryMiB: 1000, vramMiB })
+  const slot = (decision: ReturnType<typeof decide>) =>
+    "taken" in decision ? decision.taken.slot.id : decision
+  expect(slot(decide(needs(6000), RIG, new Set()))).toBe("small")
+  expect(slot(decide(needs(6000), RIG, new Set(["small"])))).toBe("large")
+  expect(slot(decide(needs(12_000), RIG, new Set()))).toBe("large")
+  expect(slot(decide(needs(12_000), RIG, new Set(["large"])))).toEqual({ decline: "busy" })
+  expect(slot(decide(needs(48_000), RIG, new Set()))).toEqual({ decline: "too-large" })
+})
+
+test("a slot on a card runs no shard that asks for the CPU", () => {
+  const needs = Resources.parse({ device: "cpu", cpus: 0.5, memoryMiB: 1000 })
+  expect(decide(needs, RIG, new Set(["cpu-0"]))).toEqual({ decline: "busy" })
+})
