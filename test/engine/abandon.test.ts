@@ -1,5 +1,6 @@
 import { readdir } from "node:fs/promises"
 import { afterAll, beforeAll, expect, test } from "vitest"
+import { watchedDisks } from "../../src/runtime/container/disks.ts"
 import { cancelled } from "../../src/runtime/shard/road.ts"
 import { type Bench, engineOrReason, makeBench, type Wish, walkToEnd } from "./bench.ts"
 import { publishShellImage } from "./image.ts"
@@ -91,6 +92,16 @@ test.skipIf(typeof engine === "string").for(BAD_SHARDS)(
     expect(await bench.ports.engine.find({ home: bench.ports.home }, AbortSignal.timeout(30_000))).toEqual([])
     expect(await readdir(bench.ports.shardsRoot)).toEqual([])
     expect(bench.proofs).toEqual([])
+  },
+)
+
+test.skipIf(typeof engine === "string").for(BAD_SHARDS.filter(([name]) => name.startsWith("writes")))(
+  "where nothing can be mounted, a shard that %s is abandoned with %s too",
+  async ([, code, message, wish], { expect }) => {
+    const watched = { ...bench, ports: { ...bench.ports, disks: watchedDisks } }
+    const { end } = await walkToEnd(watched, bench.lease(wish))
+    expect(end).toMatchObject({ step: "abandoned", code, message: expect.stringMatching(message) })
+    expect(await readdir(bench.ports.shardsRoot)).toEqual([])
   },
 )
 

@@ -13,6 +13,7 @@ import { type Image, ShardSpec } from "../../src/protocol/shard-spec.ts"
 import { type Bundle, bundleDigest, signStatement } from "../../src/protocol/statement.ts"
 import { BlobTransfer } from "../../src/runtime/blob/transfer.ts"
 import { connectEngine } from "../../src/runtime/container/connect.ts"
+import { chooseDisks } from "../../src/runtime/container/disks.ts"
 import type { Engine } from "../../src/runtime/container/engine.ts"
 import { ProofArchive } from "../../src/runtime/proof/archive.ts"
 import { type Journal, openJournal } from "../../src/runtime/shard/journal.ts"
@@ -84,6 +85,7 @@ export async function makeBench(engine: Engine): Promise<Bench> {
     transfer: new BlobTransfer({ registry: access, store, pauseMs: 10 }),
     registry: access,
     shardsRoot: join(root, "shards"),
+    disks: await chooseDisks(join(root, "shards"), AbortSignal.timeout(30_000)),
     home: randomId(),
     signer,
     archive: new ProofArchive(join(root, "proofs")),

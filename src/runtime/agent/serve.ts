@@ -3,6 +3,7 @@ import { BlobStore } from "../../store/blob-store.ts"
 import { loadIdentity } from "../../store/identity.ts"
 import { BlobTransfer } from "../blob/transfer.ts"
 import { connectEngine } from "../container/connect.ts"
+import { chooseDisks } from "../container/disks.ts"
 import { Link } from "../market/link.ts"
 import { registryUrl } from "../market/session.ts"
 import { ProofArchive } from "../proof/archive.ts"
@@ -43,6 +44,7 @@ export async function serve(
     log,
   )
   const registry = { url: registryUrl(market.url), token: () => link.current?.token ?? "" }
+  const disks = await chooseDisks(home.shards, signal)
   const store = new BlobStore(home.blobs)
   const journal = openJournal(home.journal)
   const ports = {
@@ -53,6 +55,7 @@ export async function serve(
     transfer: new BlobTransfer({ registry, store }),
     archive: new ProofArchive(home.proofs),
     shardsRoot: home.shards,
+    disks,
     home: signer.keyId,
     version: program.version,
     marketKey: market.publicKey,
@@ -64,7 +67,7 @@ export async function serve(
     try {
       await sweep(journal.open(), ports, signal)
       const { name, version, runtime, isolation } = engine.facts
-      const where = { engine: `${name} ${version}`, runtime, isolation }
+      const where = { engine: `${name} ${version}`, runtime, isolation, disks: disks.kind }
       log.info({ agent: signer.keyId, slots: slots.map(({ slot }) => slot.id), ...where }, "agent.serving")
       await agent.serve(signal)
       log.info("agent.stopped")

@@ -1,4 +1,5 @@
-import { lstat, readdir } from "node:fs/promises"
+import type { Dir } from "node:fs"
+import { lstat, opendir } from "node:fs/promises"
 import { join } from "node:path"
 
 /** Every file, folder and link costs the disk this much however small it is, so a million empty files are not free. */
@@ -12,7 +13,8 @@ export async function folderBytes(root: string, limitBytes: number): Promise<num
   const waiting = [root]
   let total = 0
   for (let folder = waiting.pop(); folder !== undefined && total <= limitBytes; folder = waiting.pop()) {
-    for (const entry of await entriesOf(folder)) {
+    // One by one: a list of a million names would take the agent's memory before they are counted.
+    for await (const entry of await openFolder(folder)) {
       const path = join(folder, entry.name)
       if (entry.isDirectory()) waiting.push(path)
       total += await entryBytes(path)
@@ -22,9 +24,9 @@ export async function folderBytes(root: string, limitBytes: number): Promise<num
   return total
 }
 
-async function entriesOf(folder: string) {
+async function openFolder(folder: string): Promise<Dir | []> {
   try {
-    return await readdir(folder, { withFileTypes: true })
+    return await opendir(folder)
   } catch (error) {
     // The shard may hide a folder from an agent that is not root: what is in it is still bounded by the limit on each file.
     if (GONE.has((error as NodeJS.ErrnoException).code ?? "")) return []

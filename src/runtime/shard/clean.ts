@@ -6,7 +6,7 @@ import type { OpenState } from "./state.ts"
 
 const CLEAN_LIMIT_MS = 60_000
 
-type Needs = Pick<Ports, "engine" | "shardsRoot" | "store" | "home" | "graceMs">
+type Needs = Pick<Ports, "engine" | "shardsRoot" | "store" | "home" | "graceMs" | "disks">
 
 /** Stops the shard's container with its grace and removes it; folder and checkpoint stay for the next start. */
 export async function halt(shard: OpenState, ports: Needs): Promise<void> {
@@ -24,7 +24,7 @@ export async function halt(shard: OpenState, ports: Needs): Promise<void> {
 export async function clean(shard: OpenState, ports: Needs): Promise<void> {
   const signal = AbortSignal.timeout(CLEAN_LIMIT_MS)
   await leaveToSweep(() => ports.engine.removeAll(shardLabels(shard, ports.home), signal))
-  await removeFolder(foldersOf(shard, ports).root)
+  await removeFolder(foldersOf(shard, ports).root, ports)
 }
 
 /** Removes this home's containers and folders that belong to none of the open shards. Throws Fault `engine-*`. */
@@ -35,7 +35,7 @@ export async function sweep(open: readonly OpenState[], ports: Needs, signal: Ab
   for (const id of await engine.find({ home }, signal)) if (!kept.has(id)) await engine.remove(id, signal)
   const roots = new Set(open.map(shard => foldersOf(shard, ports).root))
   for (const name of await readdir(shardsRoot).catch(() => []))
-    if (!roots.has(join(shardsRoot, name))) await removeFolder(join(shardsRoot, name))
+    if (!roots.has(join(shardsRoot, name))) await removeFolder(join(shardsRoot, name), ports)
 }
 
 /** A shard that is over is over, also while the engine does not answer: the sweep at the next start removes what is left. */
@@ -49,7 +49,8 @@ async function leaveToSweep(work: () => Promise<void>): Promise<void> {
 }
 
 /** Folders that a shard made inside its own are closed to an agent that is not root; they stay, and the sweep tries again. */
-async function removeFolder(path: string): Promise<void> {
+async function removeFolder(path: string, { disks }: Needs): Promise<void> {
+  for (const name of await readdir(path).catch(() => [])) await disks.close(join(path, name))
   await rm(path, { recursive: true, force: true }).catch(error => {
     if (!["EACCES", "EPERM", "ENOTEMPTY"].includes(error.code)) throw error
   })

@@ -6,6 +6,7 @@ import type { Bundle } from "../../protocol/statement.ts"
 import type { BlobStore } from "../../store/blob-store.ts"
 import type { Registry } from "../blob/registry.ts"
 import type { BlobTransfer } from "../blob/transfer.ts"
+import type { Disks } from "../container/disks.ts"
 import type { Engine } from "../container/engine.ts"
 import type { ShardFolders, ShardLabels } from "../container/sandbox.ts"
 import type { ProofArchive } from "../proof/archive.ts"
@@ -20,6 +21,8 @@ export interface Ports {
   registry: Registry
   /** Folder for the shards' own folders, an absolute path. */
   shardsRoot: string
+  /** What keeps a shard's output and checkpoint within their limits. */
+  disks: Disks
   /** Tells this agent's containers from another's on the same engine. */
   home: string
   signer: Signer

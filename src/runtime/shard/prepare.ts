@@ -1,13 +1,12 @@
-import { chmod, chown, mkdir, rename, writeFile } from "node:fs/promises"
+import { chmod, mkdir, rename, writeFile } from "node:fs/promises"
 import { canonicalJson } from "../../protocol/digest.ts"
 import { Fault } from "../../protocol/fault.ts"
 import type { Image } from "../../protocol/shard-spec.ts"
 import { imageReference, registryOf } from "../container/reference.ts"
-import { SHARD_USER } from "../container/sandbox.ts"
 import { foldersOf, type Ports } from "./ports.ts"
 import type { Leased, Prepared } from "./state.ts"
 
-type Needs = Pick<Ports, "engine" | "store" | "transfer" | "registry" | "shardsRoot">
+type Needs = Pick<Ports, "engine" | "store" | "transfer" | "registry" | "shardsRoot" | "disks">
 
 /**
  * leased → prepared: inputs and image on this machine, and a folder for the shard.
@@ -18,7 +17,7 @@ export async function prepare(shard: Leased, ports: Needs, signal: AbortSignal):
   await mkdir(ports.shardsRoot, { recursive: true, mode: 0o700 })
   await prepareImage(assignment.spec.image, ports, signal)
   for (const input of assignment.spec.inputs) await ports.transfer.download(input, signal)
-  await prepareFolders(shard, ports)
+  await prepareFolders(shard, ports, signal)
   return { step: "prepared", assignment, berth, cuts: 0 }
 }
 
@@ -35,25 +34,16 @@ async function prepareImage(image: Image, { engine, registry }: Needs, signal: A
 }
 
 /** Doing it again keeps a checkpoint that is there. */
-async function prepareFolders(shard: Leased, ports: Needs): Promise<void> {
+async function prepareFolders(shard: Leased, ports: Needs, signal: AbortSignal): Promise<void> {
   const { root, out, checkpoint, spec } = foldersOf(shard, ports)
   await mkdir(root, { recursive: true, mode: 0o700 })
-  for (const folder of [out, checkpoint]) {
-    await mkdir(folder, { recursive: true })
-    await giveToShard(folder)
-  }
+  const { outMiB, checkpointMiB } = shard.assignment.spec.limits
+  await ports.disks.open(out, outMiB, signal)
+  await ports.disks.open(checkpoint, checkpointMiB, signal)
   const draft = `${spec}.draft`
   await writeFile(draft, canonicalJson(shard.assignment.spec))
   await chmod(draft, 0o444)
   await rename(draft, spec)
-}
-
-/** Root gives the folder away; anyone else opens it to all, inside a parent that only the owner enters. */
-async function giveToShard(folder: string): Promise<void> {
-  if (process.getuid?.() !== 0) return chmod(folder, 0o777)
-  const [uid = 0, gid = 0] = SHARD_USER.split(":").map(Number)
-  await chown(folder, uid, gid)
-  await chmod(folder, 0o700)
 }
 
 function withVolumes(reference: string, volumes: string[]): Fault {

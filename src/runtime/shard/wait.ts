@@ -12,7 +12,7 @@ import { type End, watch } from "./watch.ts"
 const MIB = 2 ** 20
 const TAIL_BYTES = 800
 
-type Needs = Pick<Ports, "engine" | "store" | "shardsRoot" | "onProgress">
+type Needs = Pick<Ports, "engine" | "store" | "shardsRoot" | "onProgress" | "disks">
 
 /**
  * running → ran; or back to prepared when the container is gone or was cut off, to go on from its checkpoint.

@@ -4,7 +4,6 @@ import { Fault } from "../../protocol/fault.ts"
 import type { Limits } from "../../protocol/shard-spec.ts"
 import { cpuSecondsOf } from "../container/cgroup.ts"
 import type { ContainerState, Engine } from "../container/engine.ts"
-import { folderBytes } from "../container/folder-size.ts"
 import { outputTooLarge } from "../container/outputs.ts"
 import { foldersOf, type Ports } from "./ports.ts"
 import { type Progress, parseProgress } from "./progress.ts"
@@ -27,7 +26,7 @@ export interface End {
   unseen: boolean
 }
 
-type Needs = Pick<Ports, "engine" | "store" | "shardsRoot" | "onProgress">
+type Needs = Pick<Ports, "engine" | "store" | "shardsRoot" | "onProgress" | "disks">
 
 /** Watches a container to its end: progress, CPU time, and the limits that the engine does not hold. Null when it is gone. */
 export async function watch(shard: Running, ports: Needs, signal: AbortSignal): Promise<End | null> {
@@ -85,6 +84,8 @@ async function supervise(shard: Running, ports: Needs, { first, ended, signal }:
   }
   await telling.done
   telling.tell(lease)
+  // A fast writer meets the limit and ends between two looks.
+  breach ??= await oversize(shard, ports)
   return { cpuSeconds, breach }
 }
 
@@ -132,10 +133,10 @@ function overtime(startedAt: string, { timeMs }: Limits): Fault | null {
 async function oversize(shard: Running, ports: Needs): Promise<Fault | null> {
   const { outMiB, checkpointMiB } = shard.assignment.spec.limits
   const { out, checkpoint } = foldersOf(shard, ports)
-  const outBytes = await folderBytes(out, outMiB * MIB)
+  const outBytes = await ports.disks.usedBytes(out, outMiB * MIB)
   if (outBytes > outMiB * MIB)
     return outputTooLarge("The shard wrote more to /shard/out than it may.", outBytes, outMiB * MIB)
-  const bytes = await folderBytes(checkpoint, checkpointMiB * MIB)
+  const bytes = await ports.disks.usedBytes(checkpoint, checkpointMiB * MIB)
   if (bytes <= checkpointMiB * MIB) return null
   return new Fault("shard-too-large", "The shard wrote more to /shard/checkpoint than it may.", {
     hint: "Keep fewer checkpoints, or ask for a higher limits.checkpointMiB.",
