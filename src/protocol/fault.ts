@@ -62,6 +62,8 @@ export const FAULTS = {
   "image-unsafe": "container",
   "container-not-created": "container",
   "container-lost": "container",
+  "probe-missing": "container",
+  "probe-failed": "container",
 
   "shard-failed": "shard",
   "shard-timed-out": "shard",

@@ -62,8 +62,20 @@ export class Engine {
   }
 
   async hasImage(reference: string, signal: AbortSignal): Promise<boolean> {
-    const { ok } = await this.#quick(["image", "inspect", "--format={{.Id}}", reference], signal)
-    return ok
+    return (await this.imageId(reference, signal)) !== null
+  }
+
+  /** The image's own id, `sha256:…`, by which a container can be made of it; null when it is not on this machine. */
+  async imageId(reference: string, signal: AbortSignal): Promise<string | null> {
+    const { ok, stdout } = await this.#quick(["image", "inspect", "--format={{.Id}}", reference], signal)
+    return ok ? stdout.trim() : null
+  }
+
+  /** Takes in the images of an archive, such as `docker save` makes. Throws Fault `image-missing` with the engine's words. */
+  async load(archivePath: string, signal: AbortSignal): Promise<void> {
+    const args = ["load", "--quiet", `--input=${archivePath}`]
+    const { ok, stderr } = await this.#call(args, { signal, timeoutMs: START_LIMIT_MS })
+    if (!ok) throw notLoaded(stderr)
   }
 
   /** The folders that the image declares as volumes: the engine would make each one writable and without a limit. */
@@ -224,6 +236,13 @@ function imageMissing(reference: string, stderr: string): Fault {
   return new Fault("image-missing", `The image ${reference} is not on this machine.`, {
     hint: "Pull or build it, then try again; `docker images` shows what is there.",
     facts: { reference, stderr: stderrFact(stderr) },
+  })
+}
+
+function notLoaded(stderr: string): Fault {
+  return new Fault("image-missing", `The engine did not take in the image: ${stderrFact(stderr)}`, {
+    hint: "Check that the disk of the engine's own folder (`docker info` names it) has room, then try again.",
+    facts: { stderr: stderrFact(stderr) },
   })
 }
 
