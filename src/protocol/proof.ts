@@ -19,6 +19,10 @@ export const Sandbox = z.strictObject({
   runtime: z.string(),
   network: z.literal("none"),
   seccomp: z.string(),
+  /** The policy's name, such as `strict`. */
+  profile: z.string(),
+  /** Whether outputs lay on file systems of their limits' size, or were measured while the shard ran. */
+  disks: z.enum(["mounted", "watched"]),
   /** Digest of the engine's argv without paths and ids: equal policies have equal digests. */
   flagsDigest: z.string(),
 })

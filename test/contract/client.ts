@@ -252,6 +252,8 @@ export function prove(
         runtime: "none",
         network: "none",
         seccomp: "default",
+        profile: "strict",
+        disks: "mounted",
         flagsDigest: digestOf(""),
       },
       gpus: [],

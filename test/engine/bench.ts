@@ -85,6 +85,7 @@ export async function makeBench(engine: Engine): Promise<Bench> {
     transfer: new BlobTransfer({ registry: access, store, pauseMs: 10 }),
     registry: access,
     shardsRoot: join(root, "shards"),
+    profile: "strict",
     disks: await chooseDisks(join(root, "shards"), AbortSignal.timeout(30_000)),
     home: randomId(),
     signer,

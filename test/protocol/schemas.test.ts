@@ -63,6 +63,8 @@ async function proofFrame(): Promise<ClientFrame> {
       runtime: "runc",
       network: "none",
       seccomp: "default",
+      profile: "strict",
+      disks: "mounted",
       flagsDigest: digestOf("[]"),
     },
     gpus: [],

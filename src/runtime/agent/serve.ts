@@ -55,6 +55,7 @@ export async function serve(
     transfer: new BlobTransfer({ registry, store }),
     archive: new ProofArchive(home.proofs),
     shardsRoot: home.shards,
+    profile: "strict" as const,
     disks,
     home: signer.keyId,
     version: program.version,

@@ -16,7 +16,7 @@ import { execa } from "execa"
 import { Fault } from "../../protocol/fault.ts"
 import { stderrFact } from "./docker.ts"
 import { folderBytes } from "./folder-size.ts"
-import { SHARD_USER } from "./sandbox.ts"
+import { SHARD_USER } from "./policy.ts"
 
 const CALL_LIMIT_MS = 60_000
 /** What ext4 needs for itself, so that a shard can use all that its limit promises. */

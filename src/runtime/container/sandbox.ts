@@ -1,6 +1,7 @@
 import { join } from "node:path"
 import { type Digest, digestOfJson } from "../../protocol/digest.ts"
-import type { Limits, Resources, ShardSpec } from "../../protocol/shard-spec.ts"
+import type { ShardSpec } from "../../protocol/shard-spec.ts"
+import { type ProfileName, wallsOf } from "./policy.ts"
 
 /** The GPU a container gets: none, one NVIDIA card by UUID, or one AMD card by its render node and that node's numeric group. */
 export type GpuPlacement =
@@ -32,8 +33,8 @@ export interface Placement {
   image: string
   labels: ShardLabels
   folders: ShardFolders
-  /** Numeric `uid:gid`, never root. */
-  user: string
+  /** `strict` when not given. */
+  profile?: ProfileName
   gpu: GpuPlacement
   /** Time between SIGTERM and SIGKILL, in milliseconds. */
   graceMs: number
@@ -41,15 +42,12 @@ export interface Placement {
   runtime?: string
 }
 
-export const SHARD_USER = "65532:65532"
-/** What Docker accepts at least; a smaller shard gets this much. */
-const MEMORY_FLOOR_MIB = 6
 const LABEL = "dev.zg-agent"
 
 /**
  * The argv after `docker create`: all of the sandbox. A shard is hostile until proven otherwise, so that nothing in its spec can add a
  * flag, a mount or a device: spec values stand behind `=` of their own flag or behind the image.
- * @throws TypeError for a placement that would be no sandbox (root, or a device that is not one GPU).
+ * @throws TypeError for a placement that would be no sandbox (a device that is not one GPU).
  */
 export function sandboxArgs(placement: Placement): string[] {
   const { spec, labels, folders, image } = placement
@@ -78,59 +76,14 @@ export function labelsOf(labels: Partial<ShardLabels>): string[] {
   return Object.entries(labels).map(([name, value]) => `${LABEL}.${name}=${value}`)
 }
 
-function policyArgs({ spec: { limits, resources }, user, graceMs, runtime }: Placement): string[] {
-  if (!/^[1-9]\d*:[1-9]\d*$/.test(user)) throw new TypeError(`a shard does not run as user ${user}`)
-  return [
-    // The agent pulls by digest beforehand; a run that pulls could fetch something else under the same name.
-    "--pull=never",
-    ...(runtime === undefined ? [] : [`--runtime=${runtime}`]),
-    `--user=${user}`,
-    ...WALLS,
-    ...limitArgs(limits, resources),
-    `--stop-timeout=${Math.ceil(graceMs / 1000)}`,
-  ]
-}
-
-/** What no spec can change. */
-const WALLS = [
-  "--network=none",
-  "--read-only",
-  "--cap-drop=ALL",
-  "--security-opt=no-new-privileges:true",
-  "--ipc=private",
-  "--cgroupns=private",
-  "--init",
-  "--restart=no",
-  "--no-healthcheck",
-  "--stop-signal=SIGTERM",
-  "--hostname=shard",
-  "--workdir=/shard",
-  // When the host runs out of memory, the shard goes before the owner's programs.
-  "--oom-score-adj=500",
-] as const
-
-function limitArgs(limits: Limits, resources: Resources): string[] {
-  const memoryMiB = Math.max(MEMORY_FLOOR_MIB, resources.memoryMiB)
-  // The limit holds for every file wherever it lies, so the roomiest place decides; the totals are watched while it runs.
-  const fileBytes = Math.max(limits.outMiB, limits.checkpointMiB, limits.tmpMiB, limits.shmMiB) * 2 ** 20
-  return [
-    `--pids-limit=${limits.pids}`,
-    `--memory=${memoryMiB}m`,
-    // Equal to --memory: no swap.
-    `--memory-swap=${memoryMiB}m`,
-    // The engine refuses more than nine decimals, which a third of a CPU has.
-    `--cpus=${Math.round(resources.cpus * 1000) / 1000}`,
-    `--ulimit=nofile=${limits.openFiles}:${limits.openFiles}`,
-    "--ulimit=core=0:0",
-    `--ulimit=fsize=${fileBytes}:${fileBytes}`,
-    `--shm-size=${limits.shmMiB}m`,
-    `--tmpfs=/tmp:rw,noexec,nosuid,nodev,size=${limits.tmpMiB}m,mode=1777`,
-    "--log-driver=local",
-    // Two files of half the size: with one, the whole log would go when it is full.
-    `--log-opt=max-size=${limits.logMiB * 512}k`,
-    "--log-opt=max-file=2",
-    "--log-opt=compress=false",
-  ]
+function policyArgs({
+  spec: { limits, resources },
+  profile = "strict",
+  graceMs,
+  runtime,
+}: Placement): string[] {
+  const walls = wallsOf(profile, limits, resources, graceMs).map(({ flag }) => flag)
+  return [...(runtime === undefined ? [] : [`--runtime=${runtime}`]), ...walls]
 }
 
 function labelArgs(labels: ShardLabels): string[] {

@@ -1,3 +1,4 @@
+import { SHARD_USER } from "../container/policy.ts"
 import { sandboxArgs } from "../container/sandbox.ts"
 import type { Expected } from "./honoured.ts"
 import type { ProbeReport } from "./report.ts"
@@ -29,16 +30,13 @@ export const CHECKS: readonly Check[] = [
   devices,
 ]
 
-function user(
-  { uid, gid, groups }: ProbeReport,
-  { placement: { user: wanted, gpu } }: Expected,
-): FlagCheck[] {
-  const own = Number(wanted.split(":")[1])
+function user({ uid, gid, groups }: ProbeReport, { placement: { gpu } }: Expected): FlagCheck[] {
+  const own = Number(SHARD_USER.split(":")[1])
   const given = gpu.device === "rocm" ? [gpu.group] : []
   const more = groups.filter(group => group !== own)
   const seen = more.filter(group => !given.includes(group))
   return [
-    equal(`--user=${wanted}`, wanted, `${uid}:${gid}`),
+    equal(`--user=${SHARD_USER}`, SHARD_USER, `${uid}:${gid}`),
     {
       flag: "--group-add",
       wanted: listed(given),

@@ -2,7 +2,7 @@ import { join } from "node:path"
 import type { Digest } from "../../protocol/digest.ts"
 import { randomId } from "../../protocol/handshake.ts"
 import { ShardSpec, specDigest } from "../../protocol/shard-spec.ts"
-import { type GpuPlacement, type Placement, SHARD_USER, type ShardFolders } from "../container/sandbox.ts"
+import type { GpuPlacement, Placement, ShardFolders } from "../container/sandbox.ts"
 import { PROBE_IMAGE } from "./image.ts"
 
 const GRACE_MS = 2000
@@ -34,7 +34,6 @@ export function probePlacement({ image, gpu, home, root, runtime }: ProbePlace):
     image,
     labels: { lease: randomId(), epoch: 1, spec: specDigest(spec), home },
     folders: foldersIn(root),
-    user: SHARD_USER,
     gpu,
     graceMs: GRACE_MS,
     ...(runtime === null ? {} : { runtime }),

@@ -8,6 +8,7 @@ import type { Registry } from "../blob/registry.ts"
 import type { BlobTransfer } from "../blob/transfer.ts"
 import type { Disks } from "../container/disks.ts"
 import type { Engine } from "../container/engine.ts"
+import type { ProfileName } from "../container/policy.ts"
 import type { ShardFolders, ShardLabels } from "../container/sandbox.ts"
 import type { ProofArchive } from "../proof/archive.ts"
 import type { Progress } from "./progress.ts"
@@ -21,6 +22,8 @@ export interface Ports {
   registry: Registry
   /** Folder for the shards' own folders, an absolute path. */
   shardsRoot: string
+  /** The owner's choice of walls. */
+  profile: ProfileName
   /** What keeps a shard's output and checkpoint within their limits. */
   disks: Disks
   /** Tells this agent's containers from another's on the same engine. */

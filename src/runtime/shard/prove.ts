@@ -8,7 +8,17 @@ import type { Proved, Ran } from "./state.ts"
 
 type Needs = Pick<
   Ports,
-  "engine" | "registry" | "shardsRoot" | "store" | "home" | "graceMs" | "signer" | "archive" | "version"
+  | "engine"
+  | "registry"
+  | "shardsRoot"
+  | "store"
+  | "home"
+  | "graceMs"
+  | "signer"
+  | "archive"
+  | "version"
+  | "profile"
+  | "disks"
 >
 
 /** ran → proved: one signed statement, in the archive. A lease that has a proof already keeps it. */
@@ -36,6 +46,8 @@ function runRecord(shard: Ran, ports: Needs, previous: Digest | null): RunRecord
       runtime,
       network: "none",
       seccomp,
+      profile: ports.profile,
+      disks: ports.disks.kind,
       flagsDigest: flagsDigest(placementOf(shard, ports)),
     },
     gpus: berth.gpus,

@@ -1,9 +1,9 @@
 import { imageReference } from "../container/reference.ts"
-import { type Placement, SHARD_USER, sandboxArgs } from "../container/sandbox.ts"
+import { type Placement, sandboxArgs } from "../container/sandbox.ts"
 import { foldersOf, type Ports, shardLabels } from "./ports.ts"
 import type { OpenState, Prepared, Running } from "./state.ts"
 
-type Needs = Pick<Ports, "engine" | "registry" | "shardsRoot" | "store" | "home" | "graceMs">
+type Needs = Pick<Ports, "engine" | "registry" | "shardsRoot" | "store" | "home" | "graceMs" | "profile">
 
 /**
  * prepared → running: a container, found by its labels or made, and started. Twice is harmless: starting a running one changes nothing.
@@ -28,7 +28,7 @@ export function placementOf(shard: OpenState, ports: Needs): Placement {
     image: imageReference(assignment.spec.image, new URL(ports.registry.url).host),
     labels: shardLabels(shard, ports.home),
     folders: foldersOf(shard, ports),
-    user: SHARD_USER,
+    profile: ports.profile,
     gpu: berth.placement,
     graceMs: ports.graceMs,
     ...(runtime === null ? {} : { runtime }),

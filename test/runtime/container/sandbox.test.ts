@@ -2,6 +2,7 @@ import fc from "fast-check"
 import { expect, test } from "vitest"
 import { digestOf } from "../../../src/protocol/digest.ts"
 import { ShardSpec } from "../../../src/protocol/shard-spec.ts"
+import { PROFILES, type ProfileName, wallsOf } from "../../../src/runtime/container/policy.ts"
 import { imageReference } from "../../../src/runtime/container/reference.ts"
 import { flagsDigest, type Placement, sandboxArgs } from "../../../src/runtime/container/sandbox.ts"
 
@@ -38,7 +39,6 @@ function placement(change: Partial<Placement> = {}): Placement {
       out: "/zg/out",
       checkpoint: "/zg/checkpoint",
     },
-    user: "65532:65532",
     gpu: { device: "cpu" },
     graceMs: 10_500,
     ...change,
@@ -124,9 +124,24 @@ test("an AMD card comes as its one render node with that node's group", () => {
   ])
 })
 
+test("a profile that lets a shard run what it writes to /tmp changes that, the digest, and nothing else", () => {
+  const [strict, jit] = [sandboxArgs(placement()), sandboxArgs(placement({ profile: "jit" }))]
+  const changed = jit.filter(arg => !strict.includes(arg))
+  expect(changed).toEqual(["--tmpfs=/tmp:rw,exec,nosuid,nodev,size=16m,mode=1777"])
+  expect(jit).toHaveLength(strict.length)
+  expect(flagsDigest(placement({ profile: "jit" }))).not.toBe(flagsDigest(placement()))
+})
+
+test("every wall says what it stops, and every profile but the strict one what it costs", () => {
+  for (const name of Object.keys(PROFILES) as ProfileName[]) {
+    const walls = wallsOf(name, SPEC.limits, SPEC.resources, 1000)
+    expect(new Set(walls.map(({ flag }) => flag)).size).toBe(walls.length)
+    for (const { stops } of walls) expect(stops.length).toBeGreaterThan(5)
+    expect(PROFILES[name].cost === null).toBe(name === "strict")
+  }
+})
+
 test("a placement that would be no sandbox is a bug", () => {
-  expect(() => sandboxArgs(placement({ user: "0:0" }))).toThrow(TypeError)
-  expect(() => sandboxArgs(placement({ user: "root:65532" }))).toThrow(TypeError)
   expect(() => sandboxArgs(placement({ gpu: { device: "cuda", uuid: "all", through: "gpus" } }))).toThrow(
     TypeError,
   )

@@ -46,6 +46,8 @@ export const RUN: RunRecord = {
     runtime: "runc",
     network: "none",
     seccomp: "default",
+    profile: "strict",
+    disks: "mounted",
     flagsDigest: digestOf("flags"),
   },
   gpus: [],
