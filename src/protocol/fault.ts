@@ -22,6 +22,7 @@ export const FAULTS = {
   "not-serving": "host",
   "nothing-to-offer": "host",
   "gpu-unusable": "host",
+  "toolkit-unsafe": "host",
   "engine-missing": "host",
   "engine-silent": "host",
   "engine-refused": "host",

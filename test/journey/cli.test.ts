@@ -23,7 +23,7 @@ test.each(Object.entries(commands))(
 
 test("the commands of the main job are there", () => {
   expect(Object.keys(commands).sort()).toEqual([
-    ...["gpus", "job:fetch", "job:list", "job:status", "job:submit", "market:start"],
+    ...["doctor", "gpus", "job:fetch", "job:list", "job:status", "job:submit", "market:start"],
     ...["proof:list", "proof:show", "proof:verify", "register", "serve", "status"],
   ])
 })

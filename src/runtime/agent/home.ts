@@ -18,6 +18,8 @@ export interface Home {
   proofs: string
   /** The cards of the last look, to tell what has changed. */
   inventory: string
+  /** The owner's newer table of versions with known escapes, if there is one. */
+  minimumVersions: string
   /** The embedded marketplace's state, when this home also runs one. */
   market: string
   /** The control socket of the agent that serves from here. */
@@ -46,6 +48,7 @@ export function openHome(root: string): Home {
     shards: join(home, "shards"),
     proofs: join(home, "proofs"),
     inventory: join(home, "gpus.json"),
+    minimumVersions: join(home, "minimum-versions.json"),
     market: join(home, "market"),
     socket: socketPath(home),
   }

@@ -2,6 +2,8 @@ import type { Logger } from "pino"
 import { Fault } from "../../protocol/fault.ts"
 import type { EngineFacts } from "../container/engine.ts"
 import { detectGpus } from "../host/detect-gpus.ts"
+import { findToolkit } from "../host/escapes/find-toolkit.ts"
+import { loadMinimumVersions, toolkitRisk } from "../host/escapes/minimum-versions.ts"
 import type { DetectedGpu } from "../host/gpu.ts"
 import { chooseGpus, type GpuBerth, type GpuChoice, gpuBerths, nameOf } from "./gpu-berths.ts"
 import { divide, ownersDefault, type ServedSlot } from "./slots.ts"
@@ -23,6 +25,8 @@ export interface OpenSlots {
 }
 
 export interface SlotsOptions {
+  /** Where the owner's newer table of known escapes lies, if there is one. */
+  minimumVersions: string
   offering: Offering
   /** Where sysfs is mounted. */
   sysfs: string
@@ -30,9 +34,9 @@ export interface SlotsOptions {
   log: Logger
 }
 
-/** Looks at the cards and makes the slots. @throws Fault `gpu-unusable`, `nothing-to-offer`. */
+/** Looks at the cards and makes the slots. @throws Fault `gpu-unusable`, `toolkit-unsafe`, `nothing-to-offer`. */
 export async function openSlots(
-  { offering, sysfs, engine, log }: SlotsOptions,
+  { offering, sysfs, engine, minimumVersions, log }: SlotsOptions,
   signal: AbortSignal,
 ): Promise<OpenSlots> {
   const { gpus: choice, cpuSlots, ...given } = offering
@@ -40,6 +44,7 @@ export async function openSlots(
   for (const { source, message, hint } of detection.problems)
     log.warn({ source, message, hint }, "gpus.problem")
   const { cards, passedOver } = chooseGpus(detection.gpus, choice)
+  if (cards.some(({ gpu }) => gpu.vendor === "nvidia")) await refuseEscape(minimumVersions, signal)
   for (const { gpu, identity, reason } of passedOver)
     log.info({ gpu: identity, name: nameOf(gpu), reason }, "gpu.passed-over")
   const berths = await gpuBerths(cards, engine)
@@ -57,5 +62,18 @@ function nothingToOffer(choice: GpuChoice): Fault {
       : "There is nothing to serve with: no GPU here can run shards, and no CPU slot was given."
   return new Fault("nothing-to-offer", message, {
     hint: "Let the CPU work with `zg-agent serve --cpu-slots 1`; `zg-agent gpus` says what is with the cards.",
+  })
+}
+
+/** An NVIDIA card is given to a container by NVIDIA's toolkit: one that lets a container out gives the machine away. */
+async function refuseEscape(minimumVersions: string, signal: AbortSignal): Promise<void> {
+  const version = (await findToolkit(signal))?.version ?? null
+  const { table } = await loadMinimumVersions(minimumVersions)
+  const { state, open } = toolkitRisk(version, table)
+  if (state !== "escape") return
+  const named = open.map(({ cve }) => cve).join(", ")
+  throw new Fault("toolkit-unsafe", `NVIDIA's Container Toolkit ${version} lets a container out: ${named}.`, {
+    hint: "Update it (`zg-agent doctor` says how), or serve without cards: `zg-agent serve --gpus none`.",
+    facts: { version, escapes: named },
   })
 }

@@ -38,7 +38,10 @@ export async function serve(
   const { market } = requireSettings(home)
   const signer = await loadIdentity(home.identity)
   const engine = await connectEngine({ signal })
-  const { slots } = await openSlots({ offering, sysfs, engine: engine.facts, log }, signal)
+  const { slots } = await openSlots(
+    { offering, sysfs, engine: engine.facts, minimumVersions: home.minimumVersions, log },
+    signal,
+  )
   const link = new Link(
     { url: market.url, signer, agent: `${program.name}/${program.version}`, pinned: market.publicKey },
     log,

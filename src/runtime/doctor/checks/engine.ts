@@ -1,0 +1,56 @@
+import { type Fault, isFault } from "../../../protocol/fault.ts"
+import type { EngineFacts } from "../../container/engine.ts"
+import { type Finding, failed, ok, warning } from "../check.ts"
+import type { Fix } from "../fix.ts"
+import type { Inspection } from "../inspection.ts"
+import { engineSaid } from "../said.ts"
+
+/** What decides how a stopped engine is started here. */
+export interface Circumstances {
+  hasSystemd: boolean
+  isRoot: boolean
+}
+
+export const engine: Inspection = {
+  id: "engine",
+  title: "Container engine",
+  async look(site) {
+    try {
+      return judgeEngine((await site.engine()).facts)
+    } catch (error) {
+      if (!isFault(error)) throw error
+      const hasSystemd = (await site.text("proc/1/comm"))?.trim() === "systemd"
+      return engineTrouble(error, { hasSystemd, isRoot: site.caller.isRoot })
+    }
+  },
+}
+
+export function judgeEngine({ version, runtime, seccomp, isolation, cgroupVersion }: EngineFacts): Finding {
+  const rootless = isolation === "rootless" ? ", rootless" : ""
+  const fact = `Docker ${version}${rootless}, runtime ${runtime}, seccomp ${seccomp}, cgroup v${cgroupVersion}`
+  if (seccomp !== "unconfined") return ok(fact)
+  return warning(fact, {
+    remedy:
+      "The engine filters no system calls: a shard may use every one of the kernel's. Take `seccomp-profile` out of /etc/docker/daemon.json, or install an engine that was built with seccomp.",
+    command: "sudo systemctl restart docker",
+  })
+}
+
+export function engineTrouble(fault: Fault, { hasSystemd, isRoot }: Circumstances): Finding {
+  if (fault.code === "engine-missing") {
+    return failed(fault.message, {
+      remedy: "Install Docker: from https://docs.docker.com/engine/install/, or by its own script.",
+      command: "curl -fsSL https://get.docker.com | sudo sh",
+    })
+  }
+  if (fault.facts.trouble === "not-running") {
+    const command = hasSystemd ? "sudo systemctl start docker" : "sudo service docker start"
+    const start: Fix = { kind: "run", argv: ["systemctl", "start", "docker"] }
+    const fixes = hasSystemd && isRoot ? [start] : []
+    return failed(fault.message, { remedy: "Start it.", command, fixes })
+  }
+  const silent = fault.code === "engine-silent" && !hasSystemd
+  if (silent) return failed(fault.message, { remedy: "Restart it.", command: "sudo service docker restart" })
+  const said = engineSaid(fault)
+  return failed([fault.message, said].filter(Boolean).join("\n"), { remedy: fault.hint })
+}
