@@ -15,13 +15,43 @@ export interface Sensors {
   hasFan: boolean
 }
 
+/** Where a card's sensors are: its monitor's folder, and the numbers of those sensors that have several; null where there is none. */
+export interface SensorPlaces {
+  monitor: string | null
+  temperature: number | null
+  core: number | null
+  memory: number | null
+}
+
+/** An attribute's text by its name in the monitor's folder; null where there is none. */
+export type ReadText = (name: string) => Promise<string | null>
+
 /** @param folder the device's folder. */
 export async function readSensors(sysfs: Sysfs, folder: string, noEdgeSensor: boolean): Promise<Sensors> {
+  const places = await findSensors(sysfs, folder, noEdgeSensor)
+  return sensorsAt(places, textIn(sysfs, places.monitor))
+}
+
+/** Looks once for what stays as it is while the driver runs. */
+export async function findSensors(
+  sysfs: Sysfs,
+  folder: string,
+  noEdgeSensor: boolean,
+): Promise<SensorPlaces> {
   const monitor = await monitorOf(sysfs, folder)
-  const text = async (name: string) => (monitor === null ? null : sysfs.text(`${monitor}/${name}`))
+  const text = textIn(sysfs, monitor)
+  return {
+    monitor,
+    temperature: await labelled(text, "temp", noEdgeSensor ? "junction" : "edge", noEdgeSensor ? null : 1),
+    core: await labelled(text, "freq", "sclk", 1),
+    memory: await labelled(text, "freq", "mclk", 2),
+  }
+}
+
+/** Reads the sensors of a card in the driver's units, each for itself. */
+export async function sensorsAt(places: SensorPlaces, text: ReadText): Promise<Sensors> {
   const number = async (name: string) => integerOf(await text(name))
-  const wanted = noEdgeSensor ? "junction" : "edge"
-  const sensor = await labelled(text, "temp", wanted, noEdgeSensor ? null : 1)
+  const { temperature: sensor } = places
   const rpm = await number("fan1_input")
   const pwm = await number("pwm1")
   return {
@@ -30,16 +60,19 @@ export async function readSensors(sysfs: Sysfs, folder: string, noEdgeSensor: bo
     powerDrawW: watts((await number("power1_average")) ?? (await number("power1_input"))),
     powerLimitW: watts(await number("power1_cap")),
     fanPct: share(pwm, await number("pwm1_max")) ?? share(rpm, await number("fan1_max")),
-    coreMhz: await clock("sclk", 1),
-    memoryMhz: await clock("mclk", 2),
+    coreMhz: await clock(places.core),
+    memoryMhz: await clock(places.memory),
     hasFan: rpm !== null || pwm !== null,
   }
 
-  async function clock(label: string, usual: number): Promise<number | null> {
-    const place = await labelled(text, "freq", label, usual)
+  async function clock(place: number | null): Promise<number | null> {
     const hertz = place === null ? null : within(await number(`freq${place}_input`), 0, 10e9)
     return hertz === null ? null : Math.round(hertz / 1e6)
   }
+}
+
+function textIn(sysfs: Sysfs, monitor: string | null): ReadText {
+  return async name => (monitor === null ? null : sysfs.text(`${monitor}/${name}`))
 }
 
 /** The monitor of the card's own driver; other chips on the board may have some too. */
@@ -53,7 +86,7 @@ async function monitorOf(sysfs: Sysfs, folder: string): Promise<string | null> {
 
 /** The number of the sensor with this label; the usual one where the driver is too old to label it. */
 async function labelled(
-  text: (name: string) => Promise<string | null>,
+  text: ReadText,
   kind: string,
   label: string,
   usual: number | null,
