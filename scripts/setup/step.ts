@@ -1,9 +1,9 @@
-import ora from "ora"
+import { startSpinner } from "../../src/cli/spinner.ts"
 
 /** Runs one step of the set-up with a spinner; `say` tells what it is doing right now. */
 export async function step<T>(title: string, run: (say: (what: string) => void) => Promise<T>): Promise<T> {
   const started = Date.now()
-  const spinner = ora({ text: `${title} …`, discardStdin: false }).start()
+  const spinner = startSpinner(`${title} …`)
   const elapsed = () => `${Math.round((Date.now() - started) / 1000)} s`
   const ticking = setInterval(() => {
     spinner.suffixText = elapsed()

@@ -1,8 +1,8 @@
 import { createInterface } from "node:readline"
 import { Flags } from "@oclif/core"
-import ora from "ora"
 import { BaseCommand } from "../cli/base-command.ts"
 import { afterFixes, doctorReport, fixLine, offerOfFixes } from "../cli/doctor-report.ts"
+import { startSpinner } from "../cli/spinner.ts"
 import { sysfsFlag } from "../cli/sysfs-flag.ts"
 import { EXIT_CODES, Fault } from "../protocol/fault.ts"
 import { type Diagnosis, type ExamineOptions, examine, examineAgain } from "../runtime/doctor/examine.ts"
@@ -64,9 +64,7 @@ export default class Doctor extends BaseCommand {
   }
 
   async #look(pass: (onCheck: (over: number, of: number) => void) => Promise<Diagnosis>): Promise<Diagnosis> {
-    // On a serial line that tells no width, ora would clear lines without end.
-    const isSilent = this.jsonEnabled() || !process.stderr.isTTY || process.stderr.columns === 0
-    const spinner = ora({ text: "Looking", isSilent, discardStdin: false }).start()
+    const spinner = startSpinner("Looking", this.jsonEnabled() || !process.stderr.isTTY)
     try {
       return await pass((over, of) => {
         spinner.text = `Looking: ${over} of ${of} checks`

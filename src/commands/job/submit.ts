@@ -1,7 +1,7 @@
 import { Args, Flags } from "@oclif/core"
-import ora from "ora"
 import { BaseCommand } from "../../cli/base-command.ts"
 import { printJob } from "../../cli/follow.ts"
+import { startSpinner } from "../../cli/spinner.ts"
 import { BlobTransfer } from "../../runtime/blob/transfer.ts"
 import { connectEngine } from "../../runtime/container/connect.ts"
 import { resolveImage } from "../../runtime/job/image.ts"
@@ -33,7 +33,7 @@ export default class JobSubmit extends BaseCommand {
       const registry = { url: registryUrl(wire.url), token: () => token }
       const store = new BlobStore(home.blobs)
       const transfer = new BlobTransfer({ registry, store })
-      const spinner = ora({ text: "Submitting", isSilent: this.jsonEnabled(), discardStdin: false }).start()
+      const spinner = startSpinner("Submitting", this.jsonEnabled())
       const say = (what: string) => {
         spinner.text = `Submitting: ${what}`
       }
