@@ -43,21 +43,23 @@ function row(gpu: DetectedGpu): (string | number)[] {
     gpu.index,
     gpu.name ?? `unknown ${gpu.vendor} GPU`,
     gpu.pciAddress ?? "",
-    used(gpu.vramUsedMiB, gpu.vramTotalMiB, "MiB"),
+    share(gpu.vramUsedMiB, gpu.vramTotalMiB, "MiB"),
     unit(gpu.temperatureC, "°C"),
     unit(gpu.utilizationPct, "%"),
-    used(gpu.powerDrawW, gpu.powerLimitW, "W"),
+    share(gpu.powerDrawW, gpu.powerLimitW, "W"),
     unit(gpu.fanPct, "%"),
     gpu.pcie.gen === null ? "" : `gen ${gpu.pcie.gen} x${gpu.pcie.width ?? "?"}`,
     gpu.offerable ? gpu.health : `${gpu.health}, not offerable`,
   ]
 }
 
-function unit(value: number | null, name: string): string {
+/** Rounded, with its unit; empty for what is not reported. */
+export function unit(value: number | null, name: string): string {
   return value === null ? "" : `${Math.round(value)} ${name}`
 }
 
-function used(value: number | null, of: number | null, name: string): string {
+/** `12/24 MiB`; without the whole, the part alone. */
+export function share(value: number | null, of: number | null, name: string): string {
   if (of === null) return unit(value, name)
   return `${value === null ? "?" : Math.round(value)}/${Math.round(of)} ${name}`
 }

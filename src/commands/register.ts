@@ -52,7 +52,9 @@ export default class Register extends BaseCommand {
     this.log(`  agent   ${registration.agent}`)
     this.log(`  market  ${registration.market.keyId}`)
     this.log(`  credits ${formatCredits(registration.balance)}`)
-    this.log(`Next: ${this.config.bin} serve --cpu-slots 1, or ${this.config.bin} job submit`)
+    this.log(
+      `Next: ${this.config.bin} doctor, then ${this.config.bin} serve; or ${this.config.bin} job submit`,
+    )
     return registration
   }
 }

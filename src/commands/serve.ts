@@ -39,6 +39,27 @@ export default class Serve extends BaseCommand {
       min: 64,
       env: "ZG_MEMORY_MIB",
     }),
+    metrics: Flags.boolean({
+      description: "tell Prometheus about cards and shards, at http://127.0.0.1:9464/metrics",
+      env: "ZG_METRICS",
+    }),
+    "metrics-host": Flags.string({
+      description: "another address of this machine for the metrics; whoever reaches it may read them",
+      dependsOn: ["metrics"],
+      env: "ZG_METRICS_HOST",
+    }),
+    "metrics-port": Flags.integer({
+      description: "another port for the metrics; 0 takes any free one",
+      dependsOn: ["metrics"],
+      min: 0,
+      max: 65_535,
+      env: "ZG_METRICS_PORT",
+    }),
+    "metrics-dcgm": Flags.boolean({
+      description: "tell NVIDIA cards in dcgm-exporter's names too",
+      dependsOn: ["metrics"],
+      env: "ZG_METRICS_DCGM",
+    }),
     sysfs: sysfsFlag,
   }
 
@@ -49,6 +70,7 @@ export default class Serve extends BaseCommand {
       home: this.openHome(flags),
       offering: { gpus: choiceOf(flags.gpus), cpuSlots, cpus, memoryMiB },
       sysfs,
+      metrics: flags.metrics ? metricsOf(flags) : null,
       program: this.config,
       log: this.openLog(flags),
     }
@@ -62,4 +84,15 @@ export default class Serve extends BaseCommand {
 
 function choiceOf(text: string): GpuChoice {
   return text === "all" || text === "none" ? text : text.split(",").map(name => name.trim())
+}
+
+interface MetricsFlags {
+  "metrics-host": string | undefined
+  "metrics-port": number | undefined
+  "metrics-dcgm": boolean | undefined
+}
+
+function metricsOf(flags: MetricsFlags) {
+  const { "metrics-host": host, "metrics-port": port, "metrics-dcgm": dcgm = false } = flags
+  return { dcgm, ...(host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) }
 }

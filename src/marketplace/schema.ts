@@ -54,5 +54,12 @@ CREATE TABLE manifest (
 ) STRICT, WITHOUT ROWID;
 `
 
+const REFERRERS = `
+CREATE TABLE referrer (
+  name TEXT NOT NULL, subject TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL, artifact_type TEXT NOT NULL,
+  size INTEGER NOT NULL, annotations TEXT NOT NULL, added_at INTEGER NOT NULL, PRIMARY KEY (name, subject, digest)
+) STRICT, WITHOUT ROWID;
+`
+
 /** The marketplace's tables, for `Database`: scripts that are never edited once released, only followed by others. */
-export const MIGRATIONS = [STATE, LEDGER, REGISTRY] as const
+export const MIGRATIONS = [STATE, LEDGER, REGISTRY, REFERRERS] as const

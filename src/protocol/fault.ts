@@ -27,6 +27,7 @@ export const FAULTS = {
   "engine-silent": "host",
   "engine-refused": "host",
   "journal-damaged": "host",
+  "rules-unreadable": "host",
 
   "market-unreachable": "market",
   "market-silent": "market",
@@ -61,10 +62,13 @@ export const FAULTS = {
   "image-not-pulled": "container",
   "image-not-pushed": "container",
   "image-unsafe": "container",
+  "image-unsigned": "container",
+  "image-too-large": "container",
   "container-not-created": "container",
   "container-lost": "container",
   "probe-missing": "container",
   "probe-failed": "container",
+  "jail-broken": "container",
 
   "shard-failed": "shard",
   "shard-timed-out": "shard",
@@ -74,6 +78,7 @@ export const FAULTS = {
   "shard-output-too-large": "shard",
   "shard-cancelled": "shard",
   "shard-too-large": "shard",
+  "shard-not-allowed": "shard",
 
   "proof-unknown": "proof",
   "proof-malformed": "proof",

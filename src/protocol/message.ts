@@ -38,6 +38,19 @@ export type Slot = z.infer<typeof Slot>
 export const DeclineReason = z.enum(["busy", "draining", "too-large", "not-allowed"])
 export type DeclineReason = z.infer<typeof DeclineReason>
 
+/** The owner's rule that forbids a shard, by its place in the rules, and what the shard asks for instead; for people. */
+export const Rule = z.strictObject({
+  name: z
+    .string()
+    .max(80)
+    .regex(/^[a-z][A-Za-z]*(\.[a-z][A-Za-z]*)*$/, "must be a rule's name such as limits.outMiB"),
+  message: z
+    .string()
+    .max(400)
+    .regex(/^[ -~]*$/, "must be printable ASCII"),
+})
+export type Rule = z.infer<typeof Rule>
+
 const fromClient = {
   hello: { agent: z.string().max(80), publicKey: PublicKey, nonce: Nonce, origin: z.string().max(255) },
   auth: { signature: Signature },
@@ -45,7 +58,8 @@ const fromClient = {
   /** The slots this agent serves from now on; an empty list takes it off the market. */
   capacity: { slots: z.array(Slot).max(64) },
   accept: { offer: OfferId },
-  decline: { offer: OfferId, reason: DeclineReason },
+  /** The rule with `not-allowed`: it is what the buyer is told when no agent may run the job. */
+  decline: { offer: OfferId, reason: DeclineReason, rule: Rule.optional() },
   renew: held,
   progress: { ...held, step: z.int().min(0), steps: z.int().min(0), loss: z.number().nullable() },
   proof: { ...held, bundle: Bundle },

@@ -187,12 +187,61 @@ test("a manifest keeps its bytes and its media type, under tag and digest", asyn
   expect(await errorCode(await put(digestOf("else"), manifest))).toBe("DIGEST_INVALID")
 })
 
+test("what refers to a manifest is listed with it, all of it or of one type", async () => {
+  const config = await client.upload("{}")
+  const subject = {
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    digest: digestOf(randomBytes(8)),
+    size: 8,
+  }
+  const refer = async (more: object) => {
+    const manifest = { schemaVersion: 2, config, layers: [], subject, ...more }
+    const body = JSON.stringify(manifest)
+    const response = await client.fetch(`/v2/contract/signed/manifests/${digestOf(body)}`, {
+      method: "PUT",
+      headers: { "Content-Type": "application/vnd.oci.image.manifest.v1+json" },
+      body,
+    })
+    expect([response.status, response.headers.get("oci-subject")]).toEqual([201, subject.digest])
+    return { digest: digestOf(body), size: body.length }
+  }
+  const bundle = await refer({ artifactType: "application/bundle", annotations: { of: "a signature" } })
+  const bill = await refer({ config: { ...config, mediaType: "application/bill" } })
+  const list = async (query = "", name = "contract/signed") => {
+    const response = await client.fetch(`/v2/${name}/referrers/${subject.digest}${query}`)
+    const { manifests } = (await response.json()) as { manifests: unknown[] }
+    return { response, manifests }
+  }
+  const all = await list()
+  expect(all.response.headers.get("content-type")).toBe("application/vnd.oci.image.index.v1+json")
+  const mediaType = "application/vnd.oci.image.manifest.v1+json"
+  const listed = {
+    ...bundle,
+    mediaType,
+    artifactType: "application/bundle",
+    annotations: { of: "a signature" },
+  }
+  expect(all.manifests).toHaveLength(2)
+  expect(all.manifests).toEqual(
+    expect.arrayContaining([
+      listed,
+      { ...bill, mediaType, artifactType: "application/bill", annotations: {} },
+    ]),
+  )
+  const filtered = await list("?artifactType=application/bundle")
+  expect(filtered.response.headers.get("oci-filters-applied")).toBe("artifactType")
+  expect(filtered.manifests).toEqual([listed])
+  expect((await list("", "contract/other")).manifests).toEqual([])
+  expect((await list("?artifactType=application/none")).manifests).toEqual([])
+})
+
 test.each([
   ["GET", "/v2/contract/manifests/nothing", 404, "MANIFEST_UNKNOWN"],
   ["GET", `/v2/contract/blobs/${digestOf("nothing")}`, 404, "BLOB_UNKNOWN"],
   ["GET", "/v2/contract/blobs/sha256:short", 400, "DIGEST_INVALID"],
   ["GET", "/v2/UPPER/manifests/v1", 400, "NAME_INVALID"],
   ["DELETE", "/v2/contract/manifests/v1", 405, "UNSUPPORTED"],
+  ["GET", "/v2/contract/referrers/v1", 400, "DIGEST_INVALID"],
   ["GET", `/v2/contract/blobs/..%2f..%2fmarket.pem`, 400, "DIGEST_INVALID"],
 ])("%s %s is answered by %i", async (method, path, status, code) => {
   const response = await client.fetch(path, { method })

@@ -15,6 +15,8 @@ import { BlobTransfer } from "../../src/runtime/blob/transfer.ts"
 import { connectEngine } from "../../src/runtime/container/connect.ts"
 import { chooseDisks } from "../../src/runtime/container/disks.ts"
 import type { Engine } from "../../src/runtime/container/engine.ts"
+import { DEFAULT_RULES } from "../../src/runtime/host/rules/rules.ts"
+import { startTelemetry } from "../../src/runtime/host/telemetry/telemetry.ts"
 import { ProofArchive } from "../../src/runtime/proof/archive.ts"
 import { type Journal, openJournal } from "../../src/runtime/shard/journal.ts"
 import type { Ports } from "../../src/runtime/shard/ports.ts"
@@ -71,7 +73,8 @@ export interface Bench {
   close(): Promise<void>
 }
 
-export async function makeBench(engine: Engine): Promise<Bench> {
+/** @param program the engine's command line, by which the bench removes the images that it had pulled. */
+export async function makeBench(engine: Engine, program: string = engine.facts.name): Promise<Bench> {
   const root = await mkdtemp(join(tmpdir(), "zg-engine-test-"))
   const registry = await StandInRegistry.start({ token: TOKEN })
   const image = await publishShellImage(registry, "test/shell")
@@ -85,7 +88,7 @@ export async function makeBench(engine: Engine): Promise<Bench> {
     transfer: new BlobTransfer({ registry: access, store, pauseMs: 10 }),
     registry: access,
     shardsRoot: join(root, "shards"),
-    profile: "strict",
+    rules: DEFAULT_RULES,
     disks: await chooseDisks(join(root, "shards"), AbortSignal.timeout(30_000)),
     home: randomId(),
     signer,
@@ -97,6 +100,7 @@ export async function makeBench(engine: Engine): Promise<Bench> {
       return receiptFor(lease.id, bundle, signer, market)
     },
     onProgress: (_, told) => progress.push(told),
+    meter: () => NO_CARDS.meter([]),
     graceMs: 2000,
   }
   const journal = openJournal(join(root, "journal.db"))
@@ -110,9 +114,11 @@ export async function makeBench(engine: Engine): Promise<Bench> {
     proofs,
     lease: wish => leased(assignmentOf(image, wish), CPU),
     blob: text => ({ digest: registry.put(Buffer.from(text)) as Digest, size: Buffer.byteLength(text) }),
-    close: () => closeBench({ ports, registry, journal, root }),
+    close: () => closeBench({ ports, registry, journal, root }, program),
   }
 }
+
+const NO_CARDS = startTelemetry({ gpus: [], sysfs: "/sys" }, AbortSignal.abort())
 
 const CPU: Leased["berth"] = { slot: "cpu", placement: { device: "cpu" }, gpus: [] }
 
@@ -175,14 +181,15 @@ function identity(root: string, name: string): Promise<Signer> {
   return ensureIdentity(join(root, `${name}.pem`))
 }
 
-async function closeBench(bench: Pick<Bench, "ports" | "registry" | "journal" | "root">): Promise<void> {
-  const { ports, registry, journal, root } = bench
+async function closeBench(
+  { ports, registry, journal, root }: Pick<Bench, "ports" | "registry" | "journal" | "root">,
+  program: string,
+): Promise<void> {
   await ports.engine.removeAll({ home: ports.home }, AbortSignal.timeout(30_000))
-  const docker = promisify(execFile)
-  const format = "--format={{.Repository}}@{{.Digest}}"
-  const { stdout } = await docker("docker", ["image", "ls", "--digests", format, `${registry.host}/*/*`])
-  for (const reference of stdout.split("\n").filter(Boolean))
-    await docker("docker", ["image", "rm", reference])
+  const run = promisify(execFile)
+  const { stdout } = await run(program, ["image", "ls", "--digests", "--format={{.Repository}}@{{.Digest}}"])
+  for (const reference of stdout.split("\n").filter(line => line.startsWith(`${registry.host}/`)))
+    await run(program, ["image", "rm", reference])
   await registry[Symbol.asyncDispose]()
   journal.close()
   await rm(root, { recursive: true, force: true })

@@ -64,6 +64,8 @@ export class StandInRegistry implements AsyncDisposable {
     }
     if (url.pathname === "/v2/") return void response.writeHead(200).end("{}")
     if (url.pathname.includes("/blobs/uploads/")) return this.#upload(request, response, url, mishap)
+    // As in many a registry, there is no referrers endpoint.
+    if (url.pathname.includes("/referrers/")) return void response.writeHead(404).end()
     this.#serve(request, response, url.pathname.split("/").at(-1) ?? "", mishap)
   }
 

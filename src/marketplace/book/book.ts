@@ -8,6 +8,7 @@ import { judgeJobs, match, type UnmatchedSince } from "./matching.ts"
 import { Offers } from "./offers.ts"
 import { Progress } from "./progress.ts"
 import { Proofs } from "./proof-row.ts"
+import { Refusals } from "./refusals.ts"
 import { Shards } from "./shard-row.ts"
 import { jobStatus } from "./status.ts"
 import { Watches } from "./watches.ts"
@@ -49,6 +50,7 @@ export async function openBook(parts: BookParts): Promise<Book> {
     watches,
     identities: new Identities(db.sql),
     proofs: new Proofs(db.sql),
+    refusals: new Refusals(),
     wake: () => bell.ring(),
   }
   await extendLeases(exchange)

@@ -30,9 +30,13 @@ export function recordEnd({ jobs, shards, ledger }: Exchange, id: JobId, end: En
   return { job: id, end, cancelled: open.filter(({ state }) => state === "leased") }
 }
 
-export function announceEnd({ offers, roster, progress, watches, log, wake }: Exchange, ended: Ended | null) {
+export function announceEnd(
+  { offers, refusals, roster, progress, watches, log, wake }: Exchange,
+  ended: Ended | null,
+) {
   if (!ended) return
   const { job, end, cancelled } = ended
+  refusals.forget(job)
   for (const offer of offers.all().filter(offer => offer.job === job)) {
     offers.remove(offer)
     roster.send(offer.agent, { type: "withdrawn", offer: offer.id })

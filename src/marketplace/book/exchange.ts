@@ -10,6 +10,7 @@ import type { Jobs } from "./job-row.ts"
 import type { Offers } from "./offers.ts"
 import type { Progress } from "./progress.ts"
 import type { Proofs } from "./proof-row.ts"
+import type { Refusals } from "./refusals.ts"
 import type { Shards } from "./shard-row.ts"
 import type { Watches } from "./watches.ts"
 
@@ -24,6 +25,7 @@ export interface Exchange {
   blobs: BlobStore
   roster: Roster
   offers: Offers
+  refusals: Refusals
   progress: Progress
   watches: Watches
   identity: Signer

@@ -1,12 +1,15 @@
 import { fits } from "../../protocol/fits.ts"
 import type { JobId } from "../../protocol/job.ts"
 import type { KeyId } from "../../protocol/keys.ts"
-import type { Slot } from "../../protocol/message.ts"
+import type { Rule, Slot } from "../../protocol/message.ts"
 import type { Resources } from "../../protocol/shard-spec.ts"
 import { evaluatedBy } from "../plans/losses.ts"
 
 /** How long an evaluation steps aside for shards that others wait for: about a round of a small job. */
 const ASIDE_MS = 15_000
+
+/** An owner's rule is the same in many ways, so that a few of them explain a job that nobody may run. */
+const RULES_TOLD = 3
 
 /** A shard without a holder. */
 export interface ReadyShard {
@@ -98,6 +101,31 @@ export function missing(need: Resources, places: readonly Place[]): string | nul
   const devices = [...new Set(places.map(({ slot }) => slot.device))]
   const offered = devices.map(device => describeBest(places.filter(({ slot }) => slot.device === device)))
   return `needs ${describe(need)}; ${agents} ${agents === 1 ? "agent is" : "agents are"} connected, they offer ${offered.join(" and ")}`
+}
+
+/**
+ * Why none of the agents that could run these shards may: each one's owner forbids each of them. Null when one may, or none could.
+ * @param ruleOf the rule by which an agent declined a shard.
+ */
+export function forbidden<Shard>(
+  need: Resources,
+  places: readonly Place[],
+  shards: readonly Shard[],
+  ruleOf: (shard: Shard, agent: KeyId) => Rule | undefined,
+): string | null {
+  const able = new Set(places.filter(({ slot }) => fits(slot, need)).map(({ agent }) => agent))
+  const rules = new Map<string, string>()
+  for (const shard of shards) {
+    for (const agent of able) {
+      const rule = ruleOf(shard, agent)
+      if (!rule) return null
+      rules.set(rule.name, rule.message)
+    }
+  }
+  if (rules.size === 0) return null
+  const whose = able.size === 1 ? "the owner of the one agent" : `the owners of all ${able.size} agents`
+  const why = [...rules].slice(0, RULES_TOLD).map(([name, message]) => `${name}: ${message}`)
+  return `${whose} that could run it forbid${able.size === 1 ? "s" : ""} it: ${why.join("; ")}`
 }
 
 function describeBest(places: readonly Place[]): string {

@@ -2,7 +2,7 @@ import { Fault } from "../../protocol/fault.ts"
 import { randomId } from "../../protocol/handshake.ts"
 import type { KeyId } from "../../protocol/keys.ts"
 import type { Nonce } from "../../protocol/lease.ts"
-import type { ClientFrameOf, DeclineReason, MarketMessage } from "../../protocol/message.ts"
+import type { ClientFrameOf, DeclineReason, MarketMessage, Rule } from "../../protocol/message.ts"
 import { afterLoss, claimed, type Loss } from "./claim.ts"
 import { announceEnd, recordEnd } from "./ending.ts"
 import type { Exchange } from "./exchange.ts"
@@ -43,9 +43,15 @@ export async function accept(exchange: Exchange, agent: KeyId, id: Offer["id"]):
   }
 }
 
-export function decline(exchange: Exchange, agent: KeyId, id: Offer["id"], reason: DeclineReason): void {
+/** @throws Fault `offer-gone` */
+export function decline(
+  exchange: Exchange,
+  agent: KeyId,
+  { offer: id, reason, rule }: { offer: Offer["id"]; reason: DeclineReason; rule?: Rule | undefined },
+): void {
   const offer = exchange.offers.get(id, agent)
   if (!offer) throw gone()
+  if (reason === "not-allowed" && rule) exchange.refusals.add(offer, agent, rule)
   if (reason === "draining") exchange.roster.drain(agent)
   withdraw(exchange, offer, LASTING.includes(reason) ? LASTING_FACTOR : 1)
 }

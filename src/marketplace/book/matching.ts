@@ -1,9 +1,10 @@
 import { randomId } from "../../protocol/handshake.ts"
 import type { JobId, JobState } from "../../protocol/job.ts"
+import type { KeyId } from "../../protocol/keys.ts"
 import type { OfferId } from "../../protocol/lease.ts"
 import { endJob } from "./ending.ts"
 import type { Exchange } from "./exchange.ts"
-import { type Engagement, missing, type Pair, type Place, pair, type ReadyShard } from "./fit.ts"
+import { type Engagement, forbidden, missing, type Pair, type Place, pair, type ReadyShard } from "./fit.ts"
 import type { JobRow } from "./job-row.ts"
 import type { Offer } from "./offers.ts"
 
@@ -57,12 +58,27 @@ function makeOffer(
 export async function judgeJobs(exchange: Exchange, since: UnmatchedSince): Promise<void> {
   const places = exchange.roster.places()
   const leased = new Set(exchange.shards.leased().map(({ job }) => job))
+  const refused = refusedReady(exchange)
   for (const job of exchange.jobs.open()) {
-    const lacking = leased.has(job.id) ? null : missing(job.spec.resources, places)
+    const { resources } = job.spec
+    const ruleOf = (shard: Target, agent: KeyId) => exchange.refusals.of(shard, agent)
+    const why = () =>
+      missing(resources, places) ?? forbidden(resources, places, refused.get(job.id) ?? [], ruleOf)
+    const lacking = leased.has(job.id) ? null : why()
     await judge(exchange, job, { lacking, leased: leased.has(job.id) })
     if (lacking === null) since.delete(job.id)
     else await endOverdue(exchange, job, lacking, since)
   }
+}
+
+type Target = Pick<ReadyShard, "job" | "index">
+
+/** The ready shards of the jobs that owners' rules have something against. */
+function refusedReady({ shards, refusals }: Exchange): Map<JobId, Target[]> {
+  return Map.groupBy(
+    shards.ready().filter(({ job }) => refusals.has(job)),
+    ({ job }) => job,
+  )
 }
 
 async function judge(exchange: Exchange, job: JobRow, seen: { lacking: string | null; leased: boolean }) {

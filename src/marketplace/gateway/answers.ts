@@ -26,6 +26,7 @@ const ANSWERS: Answers = {
   register,
   capacity: async (exchange, peer, { slots }) => {
     exchange.roster.serve(peer, slots)
+    exchange.refusals.forgive(peer.agent)
     exchange.wake()
   },
   drain: async (exchange, { agent }) => {
@@ -33,8 +34,8 @@ const ANSWERS: Answers = {
     withdrawFrom(exchange, agent)
   },
   accept: (exchange, { agent }, { offer }) => accept(exchange, agent, offer),
-  decline: async (exchange, { agent }, { offer, reason }) => {
-    decline(exchange, agent, offer, reason)
+  decline: async (exchange, { agent }, frame) => {
+    decline(exchange, agent, frame)
   },
   renew: (exchange, { agent }, frame) => renew(exchange, agent, frame),
   progress: async (exchange, { agent }, frame) => {

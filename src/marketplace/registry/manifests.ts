@@ -4,15 +4,37 @@ import { z } from "zod"
 import { Digest, digestOf } from "../../protocol/digest.ts"
 import { type Call, reply } from "./call.ts"
 import { OciError } from "./oci-error.ts"
+import { noteReferrer } from "./referrers.ts"
 import type { ManifestRoute } from "./route.ts"
 
 /** What distribution-spec 1.1 asks registries to take at least. */
 const MANIFEST_LIMIT_BYTES = 4 << 20
 
+const MEDIA_TYPE_CHARS = 255
 const Descriptor = z.object({ digest: Digest })
 
-/** Any image or artifact manifest, as far as it names what it needs. */
-const Manifest = z.object({ config: Descriptor.optional(), layers: z.array(Descriptor).optional() })
+/** Any image or artifact manifest, as far as it names what it needs and what it refers to. */
+const Manifest = z.object({
+  config: z
+    .object({ ...Descriptor.shape, mediaType: z.string().max(MEDIA_TYPE_CHARS).optional() })
+    .optional(),
+  layers: z.array(Descriptor).optional(),
+  subject: Descriptor.optional(),
+  artifactType: z.string().max(MEDIA_TYPE_CHARS).optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
+})
+type Manifest = z.infer<typeof Manifest>
+
+/** What a list of referrers says of a manifest. */
+export interface ManifestFacts {
+  digest: Digest
+  mediaType: string
+  artifactType: string
+  size: number
+  annotations: Record<string, string>
+  /** The manifest that it refers to. */
+  subject: Digest | null
+}
 
 interface ManifestRow {
   digest: Digest
@@ -44,17 +66,24 @@ export async function putManifest(call: Call, { name, reference }: ManifestRoute
   const isDigest = reference.includes(":")
   if (isDigest && reference !== digest)
     throw new OciError("DIGEST_INVALID", `The manifest's digest is ${digest}.`)
-  await demandBlobs(call, bytes)
+  const manifest = manifestIn(bytes)
+  await demandBlobs(call, manifest)
   await registry.blobs.add(Readable.from([bytes]), MANIFEST_LIMIT_BYTES)
   const mediaType = request.headers["content-type"] ?? "application/vnd.oci.image.manifest.v1+json"
+  const facts = factsOf(manifest, { digest, mediaType, size: bytes.length })
   await registry.db.write(() => {
     const put = registry.db.sql.prepare(
       `INSERT INTO manifest (name, reference, digest, media_type) VALUES (?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET digest = excluded.digest, media_type = excluded.media_type`,
     )
     for (const key of new Set([digest, reference])) put.run(name, key, digest, mediaType)
+    noteReferrer(call, name, facts)
   })
-  reply(call, 201, { Location: `/v2/${name}/manifests/${digest}`, "Docker-Content-Digest": digest })
+  reply(call, 201, {
+    Location: `/v2/${name}/manifests/${digest}`,
+    "Docker-Content-Digest": digest,
+    ...(facts.subject !== null && { "OCI-Subject": facts.subject }),
+  })
 }
 
 export function listTags({ registry, response }: Call, name: string): void {
@@ -78,16 +107,24 @@ async function bodyOf({ request }: Call): Promise<Buffer> {
 }
 
 /** A manifest whose blobs are missing would be an image that nobody can pull. */
-async function demandBlobs({ registry }: Call, bytes: Buffer): Promise<void> {
-  for (const { digest } of descriptorsIn(bytes))
+async function demandBlobs({ registry }: Call, { config, layers = [] }: Manifest): Promise<void> {
+  for (const { digest } of config ? [config, ...layers] : layers)
     if ((await registry.blobs.size(digest)) === null)
       throw new OciError("MANIFEST_BLOB_UNKNOWN", `The manifest names ${digest}, which is not here.`)
 }
 
-function descriptorsIn(bytes: Buffer): { digest: Digest }[] {
+/** The type of an image is that of its configuration (distribution-spec 1.1, "Pushing Manifests with Subject"). */
+function factsOf(
+  { subject, artifactType, config, annotations = {} }: Manifest,
+  stored: Pick<ManifestFacts, "digest" | "mediaType" | "size">,
+): ManifestFacts {
+  const type = artifactType ?? config?.mediaType ?? stored.mediaType
+  return { ...stored, artifactType: type, annotations, subject: subject?.digest ?? null }
+}
+
+function manifestIn(bytes: Buffer): Manifest {
   try {
-    const { config, layers = [] } = Manifest.parse(JSON.parse(bytes.toString("utf8")))
-    return config ? [config, ...layers] : layers
+    return Manifest.parse(JSON.parse(bytes.toString("utf8")))
   } catch {
     throw new OciError("MANIFEST_INVALID", "This is not an OCI or Docker manifest.")
   }

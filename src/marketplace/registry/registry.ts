@@ -4,6 +4,7 @@ import { sendBlob } from "./blobs.ts"
 import { type Call, type Registry, reply } from "./call.ts"
 import { getManifest, listTags, putManifest } from "./manifests.ts"
 import { OciError } from "./oci-error.ts"
+import { listReferrers } from "./referrers.ts"
 import { findRoute, type Route } from "./route.ts"
 import { cancelUpload, finishUpload, growUpload, startUpload, tellUpload } from "./uploads.ts"
 
@@ -66,6 +67,8 @@ function answer(call: Call, route: Route): Promise<void> | void {
       return putManifest(call, route)
     case "tags":
       return listTags(call, route.name)
+    case "referrers":
+      return listReferrers(call, route.name, route.digest)
     default:
       return route satisfies never
   }

@@ -19,6 +19,7 @@ export type Route =
   | ({ to: "tell upload" | "grow upload" | "finish upload" | "cancel upload" } & UploadRoute)
   | ({ to: "get manifest" | "put manifest" } & ManifestRoute)
   | { to: "tags"; name: string }
+  | { to: "referrers"; name: string; digest: Digest }
 
 const UPLOAD_STEPS = {
   GET: "tell upload",
@@ -44,7 +45,9 @@ export function findRoute(method: string, path: string): Route {
   if (manifest) return manifestRoute(method, named(manifest[1]), manifest[2] ?? "")
   const tags = /^\/v2\/(.+)\/tags\/list$/.exec(path)
   if (tags && reading) return { to: "tags", name: named(tags[1]) }
-  // 404 without more is what tells a client that the optional referrers API is not there.
+  const referrers = /^\/v2\/(.+)\/referrers\/([^/]+)$/.exec(path)
+  if (referrers && reading)
+    return { to: "referrers", name: named(referrers[1]), digest: digestIn(referrers[2]) }
   throw new OciError("BLOB_UNKNOWN", "There is nothing at this address.")
 }
 

@@ -2,10 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises"
 import type { Logger } from "pino"
 import { Fault, isFault } from "../../protocol/fault.ts"
 import type { KeyId } from "../../protocol/keys.ts"
-import type { Lease, LeaseId } from "../../protocol/lease.ts"
+import type { Lease, LeaseId, OfferId } from "../../protocol/lease.ts"
 import type { ClientMessage, MarketFrame, MarketFrameOf, Slot } from "../../protocol/message.ts"
-import type { Resources } from "../../protocol/shard-spec.ts"
+import type { ShardSpec } from "../../protocol/shard-spec.ts"
 import type { Bundle } from "../../protocol/statement.ts"
+import { judge, notAllowed, type Refusal, ruleTold } from "../host/rules/judge.ts"
+import type { CardReport, Telemetry } from "../host/telemetry/telemetry.ts"
 import { keepLease } from "../market/keep-lease.ts"
 import type { Link } from "../market/link.ts"
 import type { Session } from "../market/session.ts"
@@ -13,8 +15,10 @@ import type { Journal, Totals } from "../shard/journal.ts"
 import type { Ports } from "../shard/ports.ts"
 import type { Progress } from "../shard/progress.ts"
 import { cancelled, type Steps, walk } from "../shard/road.ts"
+import { profileOf } from "../shard/run.ts"
 import { type Berth, leased, type OpenState, type ShardState } from "../shard/state.ts"
 import { stepsOver } from "../shard/steps.ts"
+import { nameOf } from "./gpu-berths.ts"
 import { type Decision, decide, type ServedSlot } from "./slots.ts"
 
 /** How long an offer waits for a slot that is about to be free. */
@@ -38,6 +42,15 @@ export interface AgentStatus extends Totals {
   pid: number
   connected: boolean
   slots: SlotReport[]
+  /** Every card of the machine, serving or not, as it was sampled last. */
+  cards: CardStatus[]
+}
+
+/** A card in a few words, and its newest sample. */
+export interface CardStatus extends Omit<CardReport, "gpu"> {
+  name: string
+  pciAddress: string | null
+  vramTotalMiB: number | null
 }
 
 export interface SlotReport extends Slot {
@@ -57,6 +70,7 @@ export interface ShardReport {
 
 export interface AgentParts {
   slots: readonly ServedSlot[]
+  telemetry: Telemetry
   link: Link
   journal: Journal
   ports: Omit<Ports, "settle" | "onProgress">
@@ -88,13 +102,10 @@ export class Agent {
    * @throws the fault that makes dialling the marketplace pointless, or a bug in a step.
    */
   async serve(signal: AbortSignal): Promise<void> {
-    const { link, journal, log } = this.#parts
+    const { link, journal } = this.#parts
     const stop = new AbortController()
     const either = AbortSignal.any([signal, stop.signal])
-    for (const state of journal.open()) {
-      log.info(fieldsOf(state), "shard.resumed")
-      this.#start(state, either)
-    }
+    for (const state of journal.open()) this.#resume(state, either)
     try {
       await Promise.race([link.keep(session => this.#greet(session, either), either), this.#bug.promise])
     } finally {
@@ -104,7 +115,7 @@ export class Agent {
   }
 
   status(): AgentStatus {
-    const { slots, link, journal, ports } = this.#parts
+    const { slots, link, journal, ports, telemetry } = this.#parts
     return {
       agent: ports.signer.keyId,
       pid: process.pid,
@@ -114,6 +125,7 @@ export class Agent {
         gpus: berth.gpus,
         shard: reportOf(this.#works.get(slot.id)),
       })),
+      cards: telemetry.cards().map(cardStatus),
       ...journal.totals(),
     }
   }
@@ -132,14 +144,15 @@ export class Agent {
   }
 
   async #consider({ offer, spec }: MarketFrameOf<"offer">, signal: AbortSignal): Promise<void> {
-    const decision = await this.#decide(spec.resources)
-    if ("decline" in decision) return this.#tell({ type: "decline", offer, reason: decision.decline })
+    const decision = await this.#decide(spec)
+    if ("decline" in decision) return this.#decline(offer, decision)
     const { slot, berth } = decision.taken
+    const { profile } = this.#parts.ports.rules
     this.#works.set(slot.id, null)
     try {
       const { wire } = await this.#parts.link.session(signal)
       const { lease, job, shard } = await wire.request({ type: "accept", offer }, "lease", signal)
-      this.#start(leased({ lease, job, shard, spec }, berth), signal)
+      this.#start(leased({ lease, job, shard, spec }, { ...berth, profile }), signal)
     } catch (error) {
       this.#free(slot.id)
       if (!isFault(error) && !signal.aborted) throw error
@@ -148,7 +161,10 @@ export class Agent {
   }
 
   /** The marketplace counts a slot as free from its receipt on; here a little is still to be cleaned up then. */
-  async #decide(needs: Resources): Promise<Decision> {
+  async #decide(spec: ShardSpec): Promise<Decision> {
+    const refusal = this.#judge(spec)
+    if (refusal) return { decline: "not-allowed", refusal }
+    const needs = spec.resources
     const decision = decide(needs, this.#parts.slots, new Set(this.#works.keys()))
     if (!("decline" in decision) || decision.decline !== "busy") return decision
     const patience = new AbortController()
@@ -158,16 +174,44 @@ export class Agent {
     return decide(needs, this.#parts.slots, new Set(this.#works.keys()))
   }
 
+  /** A container keeps the walls with which it was made. */
+  #judgeWalls(state: OpenState): Refusal | null {
+    const [asked, allowed] = [profileOf(state), this.#parts.ports.rules.profile]
+    if (asked === allowed) return null
+    return { rule: "profile", asked, allowed, message: `it began as ${asked}, the owner wants ${allowed}` }
+  }
+
+  #judge(spec: ShardSpec): Refusal | null {
+    const { rules, registry } = this.#parts.ports
+    return judge(spec, rules, new URL(registry.url).host)
+  }
+
+  #decline(offer: OfferId, { decline: reason, refusal }: Extract<Decision, { decline: unknown }>): void {
+    if (refusal)
+      this.#parts.log.info({ offer, rule: refusal.rule, message: refusal.message }, "offer.declined")
+    this.#tell({ type: "decline", offer, reason, ...(refusal && { rule: ruleTold(refusal) }) })
+  }
+
+  /** Work that was begun under other rules ends; what is done is handed in. */
+  #resume(state: OpenState, signal: AbortSignal): void {
+    this.#parts.log.info(fieldsOf(state), "shard.resumed")
+    const done = state.step === "ran" || state.step === "proved"
+    const refusal = done ? null : (this.#judgeWalls(state) ?? this.#judge(state.assignment.spec))
+    const { stop } = this.#start(state, signal)
+    if (refusal) stop.abort(notAllowed(refusal))
+  }
+
   #free(slot: string): void {
     this.#works.delete(slot)
     this.#freed.resolve()
     this.#freed = Promise.withResolvers()
   }
 
-  #start(state: OpenState, signal: AbortSignal): void {
+  #start(state: OpenState, signal: AbortSignal): Work {
     const work: Work = { state, progress: null, stop: new AbortController() }
     this.#works.set(state.berth.slot, work)
     this.#track(this.#walk(state, work, AbortSignal.any([signal, work.stop.signal])))
+    return work
   }
 
   async #walk(from: OpenState, work: Work, signal: AbortSignal): Promise<void> {
@@ -247,6 +291,11 @@ function forgotten(url: string): Fault {
   return new Fault("not-registered", `The marketplace at ${url} does not know this agent any more.`, {
     hint: "Register again with `zg-agent register --market …`; ask its operator what became of your credits.",
   })
+}
+
+function cardStatus({ gpu, ...sampled }: CardReport): CardStatus {
+  const { pciAddress, vramTotalMiB } = gpu
+  return { name: nameOf(gpu), pciAddress, vramTotalMiB, ...sampled }
 }
 
 function reportOf(work: Work | null | undefined): ShardReport | null {

@@ -5,16 +5,11 @@ import type { Home } from "./home.ts"
 
 const ANSWER_LIMIT_MS = 3000
 
-/** Answers on the home's UNIX socket; whoever may open the home may ask. */
-export interface ControlSocket {
-  close(): Promise<void>
-}
-
 /**
- * Takes the control socket, which is also the lock of this home: one agent serves from it at a time.
+ * Takes the control socket, a UNIX socket in the home, where whoever may open the home may ask. It is also the lock of this home: one agent serves from it at a time.
  * @throws Fault `already-serving` when another agent answers there.
  */
-export async function openControl(home: Home, status: () => unknown): Promise<ControlSocket> {
+export async function openControl(home: Home, status: () => unknown): Promise<AsyncDisposable> {
   if ((await askControl(home)) !== null) {
     throw new Fault("already-serving", `Another agent serves from ${home.root} already.`, {
       hint: "Look at it with `zg-agent status`, stop it, or use another ZG_HOME.",
@@ -26,7 +21,7 @@ export async function openControl(home: Home, status: () => unknown): Promise<Co
   })
   await listen(server, home.socket)
   return {
-    async close() {
+    async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       await new Promise(resolve => server.close(resolve))
     },

@@ -20,6 +20,8 @@ export interface Home {
   inventory: string
   /** The owner's newer table of versions with known escapes, if there is one. */
   minimumVersions: string
+  /** What the owner lets a shard ask for; written by the owner alone, and not there before. */
+  rules: string
   /** The embedded marketplace's state, when this home also runs one. */
   market: string
   /** The control socket of the agent that serves from here. */
@@ -49,6 +51,7 @@ export function openHome(root: string): Home {
     proofs: join(home, "proofs"),
     inventory: join(home, "gpus.json"),
     minimumVersions: join(home, "minimum-versions.json"),
+    rules: join(home, "rules.yaml"),
     market: join(home, "market"),
     socket: socketPath(home),
   }

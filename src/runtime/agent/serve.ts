@@ -4,24 +4,32 @@ import { loadIdentity } from "../../store/identity.ts"
 import { BlobTransfer } from "../blob/transfer.ts"
 import { connectEngine } from "../container/connect.ts"
 import { chooseDisks } from "../container/disks.ts"
+import { readRules } from "../host/rules/rules-file.ts"
+import { startTelemetry } from "../host/telemetry/telemetry.ts"
 import { Link } from "../market/link.ts"
 import { registryUrl } from "../market/session.ts"
 import { ProofArchive } from "../proof/archive.ts"
 import { sweep } from "../shard/clean.ts"
+import { GRACE_MS } from "../shard/grace.ts"
 import { openJournal, type Totals } from "../shard/journal.ts"
+import type { Berth } from "../shard/state.ts"
 import { Agent } from "./agent.ts"
 import { openControl } from "./control.ts"
 import type { Home } from "./home.ts"
+import { type MetricsOptions, openMetrics } from "./metrics.ts"
 import { type Offering, openSlots } from "./open-slots.ts"
 import { requireSettings } from "./settings.ts"
 
-const GRACE_MS = 10_000
+/** A card that cannot be told from its twin has no telemetry of its own. */
+const UNKNOWN_CARD = "unknown"
 
 export interface ServeOptions {
   home: Home
   offering: Offering
   /** Where sysfs is mounted. */
   sysfs: string
+  /** Where the metrics are told; null for nowhere. */
+  metrics: Pick<MetricsOptions, "host" | "port" | "dcgm"> | null
   /** This program, for the marketplace's log and for proofs. */
   program: { name: string; version: string }
   log: Logger
@@ -29,19 +37,24 @@ export interface ServeOptions {
 
 /**
  * Serves until the signal aborts; tells what this home has earned in all.
- * @throws Fault `nothing-to-offer`, `gpu-unusable`, `not-registered`, `already-serving`, `engine-*`, or a final refusal of the marketplace.
+ * @throws Fault `rules-unreadable`, `nothing-to-offer`, `gpu-unusable`, `not-registered`, `already-serving`, `engine-*`, or a final refusal of the marketplace.
  */
 export async function serve(
-  { home, offering, sysfs, program, log }: ServeOptions,
+  { home, offering, sysfs, metrics, program, log }: ServeOptions,
   signal: AbortSignal,
 ): Promise<Totals> {
   const { market } = requireSettings(home)
+  const rules = await readRules(home.rules)
   const signer = await loadIdentity(home.identity)
   const engine = await connectEngine({ signal })
-  const { slots } = await openSlots(
+  const { slots, detected } = await openSlots(
     { offering, sysfs, engine: engine.facts, minimumVersions: home.minimumVersions, log },
     signal,
   )
+  await using parts = new AsyncDisposableStack()
+  const journal = parts.adopt(openJournal(home.journal), open => open.close())
+  const sampling = parts.adopt(new AbortController(), control => control.abort())
+  const telemetry = startTelemetry({ gpus: detected, sysfs, log }, AbortSignal.any([signal, sampling.signal]))
   const link = new Link(
     { url: market.url, signer, agent: `${program.name}/${program.version}`, pinned: market.publicKey },
     log,
@@ -49,7 +62,6 @@ export async function serve(
   const registry = { url: registryUrl(market.url), token: () => link.current?.token ?? "" }
   const disks = await chooseDisks(home.shards, signal)
   const store = new BlobStore(home.blobs)
-  const journal = openJournal(home.journal)
   const ports = {
     engine,
     store,
@@ -58,28 +70,31 @@ export async function serve(
     transfer: new BlobTransfer({ registry, store }),
     archive: new ProofArchive(home.proofs),
     shardsRoot: home.shards,
-    profile: "strict" as const,
+    rules,
     disks,
     home: signer.keyId,
     version: program.version,
     marketKey: market.publicKey,
     graceMs: GRACE_MS,
+    meter: (cards: Berth["gpus"]) =>
+      telemetry.meter(cards.map(card => telemetry.identify(card) ?? UNKNOWN_CARD)),
   }
-  const agent = new Agent({ slots, link, journal, ports, log })
-  try {
-    const control = await openControl(home, () => agent.status())
-    try {
-      await sweep(journal.open(), ports, signal)
-      const { name, version, runtime, isolation } = engine.facts
-      const where = { engine: `${name} ${version}`, runtime, isolation, disks: disks.kind }
-      log.info({ agent: signer.keyId, slots: slots.map(({ slot }) => slot.id), ...where }, "agent.serving")
-      await agent.serve(signal)
-      log.info("agent.stopped")
-      return journal.totals()
-    } finally {
-      await control.close()
-    }
-  } finally {
-    journal.close()
+  const agent = new Agent({ slots, telemetry, link, journal, ports, log })
+  parts.use(await openControl(home, () => agent.status()))
+  if (metrics !== null) {
+    const collect = () => ({ version: program.version, agent: agent.status(), cards: telemetry.cards() })
+    parts.adopt(await openMetrics({ ...metrics, collect, log }, signal), endpoint => endpoint.close())
   }
+  await sweep(journal.open(), ports, signal)
+  const { name, version, runtime, isolation } = engine.facts
+  const where = { engine: `${name} ${version}`, runtime, isolation, disks: disks.kind }
+  log.info({ agent: signer.keyId, slots: slots.map(({ slot }) => slot.id), ...where }, "agent.serving")
+  await Promise.race([agent.serve(signal), failureOf(telemetry.ended)])
+  log.info("agent.stopped")
+  return journal.totals()
+}
+
+/** Settles only when this ends with a bug. */
+function failureOf(task: Promise<void>): Promise<never> {
+  return task.then(() => new Promise<never>(() => {}))
 }

@@ -2,6 +2,7 @@ import os from "node:os"
 import { fits } from "../../protocol/fits.ts"
 import type { DeclineReason, Slot } from "../../protocol/message.ts"
 import type { Resources } from "../../protocol/shard-spec.ts"
+import type { Refusal } from "../host/rules/judge.ts"
 import type { Berth } from "../shard/state.ts"
 import type { GpuBerth } from "./gpu-berths.ts"
 
@@ -45,8 +46,8 @@ export function divide({ cpuSlots, gpus, cpus, memoryMiB }: Given): ServedSlot[]
   return [...onGpus, ...onCpu]
 }
 
-/** What to do with an offer: run it in this slot, or say why not. */
-export type Decision = { taken: ServedSlot } | { decline: DeclineReason }
+/** What to do with an offer: run it in this slot, or say why not, and which of the owner's rules forbids it. */
+export type Decision = { taken: ServedSlot } | { decline: DeclineReason; refusal?: Refusal }
 
 /** Takes the smallest free slot that holds the shard, so that larger ones stay free for larger shards. */
 export function decide(needs: Resources, slots: readonly ServedSlot[], busy: ReadonlySet<string>): Decision {

@@ -29,6 +29,7 @@ export const PROFILES = {
 } as const satisfies Record<string, Profile>
 
 export type ProfileName = keyof typeof PROFILES
+export const PROFILE_NAMES = Object.keys(PROFILES) as ProfileName[]
 
 export const SHARD_USER = "65532:65532"
 /** What Docker accepts at least; a smaller shard gets this much. */

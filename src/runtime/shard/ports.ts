@@ -8,11 +8,12 @@ import type { Registry } from "../blob/registry.ts"
 import type { BlobTransfer } from "../blob/transfer.ts"
 import type { Disks } from "../container/disks.ts"
 import type { Engine } from "../container/engine.ts"
-import type { ProfileName } from "../container/policy.ts"
 import type { ShardFolders, ShardLabels } from "../container/sandbox.ts"
+import type { Rules } from "../host/rules/rules.ts"
+import type { Meter } from "../host/telemetry/meter.ts"
 import type { ProofArchive } from "../proof/archive.ts"
 import type { Progress } from "./progress.ts"
-import type { OpenState } from "./state.ts"
+import type { Berth, OpenState } from "./state.ts"
 
 /** Everything outside the road that its steps use. */
 export interface Ports {
@@ -22,8 +23,8 @@ export interface Ports {
   registry: Registry
   /** Folder for the shards' own folders, an absolute path. */
   shardsRoot: string
-  /** The owner's choice of walls. */
-  profile: ProfileName
+  /** What the owner of this machine lets a shard ask for. */
+  rules: Rules
   /** What keeps a shard's output and checkpoint within their limits. */
   disks: Disks
   /** Tells this agent's containers from another's on the same engine. */
@@ -36,6 +37,8 @@ export interface Ports {
   /** Hands a proof in and returns the receipt; waits through lost connections. The same proof twice gets the same receipt. */
   settle: (lease: Lease, bundle: Bundle, signal: AbortSignal) => Promise<Bundle>
   onProgress: (lease: Lease, progress: Progress) => void
+  /** Begins to meter what these cards use; none are a CPU's. */
+  meter: (cards: Berth["gpus"]) => Meter
   /** Between SIGTERM and SIGKILL, for a checkpoint; in milliseconds. */
   graceMs: number
 }

@@ -3,14 +3,17 @@ import { canonicalJson } from "../../protocol/digest.ts"
 import { Fault } from "../../protocol/fault.ts"
 import type { Image } from "../../protocol/shard-spec.ts"
 import { imageReference, registryOf } from "../container/reference.ts"
+import { checkPackedSize, checkSignatures, demandSize } from "../image/check-image.ts"
+import { removeImage, roomForImages, unpackedBytes } from "../image/local-image.ts"
 import { foldersOf, type Ports } from "./ports.ts"
 import type { Leased, Prepared } from "./state.ts"
 
-type Needs = Pick<Ports, "engine" | "store" | "transfer" | "registry" | "shardsRoot" | "disks">
+type Needs = Pick<Ports, "engine" | "store" | "transfer" | "registry" | "shardsRoot" | "disks" | "rules">
 
 /**
  * leased → prepared: inputs and image on this machine, and a folder for the shard.
- * @throws Fault `blob-*`, `disk-full`, `bad-image-reference`, `image-not-pulled`, `image-missing` or `image-unsafe`.
+ * @throws Fault `blob-*`, `disk-full`, `bad-image-reference`, `image-not-pulled`, `image-missing`, `image-unsigned`, `image-too-large` or
+ * `image-unsafe`.
  */
 export async function prepare(shard: Leased, ports: Needs, signal: AbortSignal): Promise<Prepared> {
   const { assignment, berth } = shard
@@ -21,16 +24,37 @@ export async function prepare(shard: Leased, ports: Needs, signal: AbortSignal):
   return { step: "prepared", assignment, berth, cuts: 0 }
 }
 
-async function prepareImage(image: Image, { engine, registry }: Needs, signal: AbortSignal): Promise<void> {
+/** The owner's rules about images hold for one that is here already, too: it may be older than they are. */
+async function prepareImage(image: Image, ports: Needs, signal: AbortSignal): Promise<void> {
+  const { engine, registry } = ports
   const market = new URL(registry.url).host
   const reference = imageReference(image, market)
-  if (!(await engine.hasImage(reference, signal))) {
-    const own = registryOf(image) === null || registryOf(image) === market
-    const login = own ? { registry: market, user: "zg", password: registry.token() } : null
-    await engine.pull(reference, login, signal)
-  }
+  await checkSignatures(image, ports, signal)
+  if (!(await engine.hasImage(reference, signal))) await pull(image, reference, ports, signal)
+  await checkUnpackedSize(reference, ports, signal)
   const volumes = await engine.volumesOf(reference, signal)
   if (volumes.length > 0) throw withVolumes(reference, volumes)
+}
+
+async function pull(image: Image, reference: string, ports: Needs, signal: AbortSignal): Promise<void> {
+  const { engine, registry } = ports
+  const market = new URL(registry.url).host
+  const freeBytes = await roomForImages(engine.facts.name, signal)
+  await checkPackedSize(image, { ...ports, freeBytes }, signal)
+  const own = registryOf(image) === null || registryOf(image) === market
+  const login = own ? { registry: market, user: "zg", password: registry.token() } : null
+  await engine.pull(reference, login, signal)
+}
+
+/** A manifest can say less than its layers hold, so that the engine is asked what they came to. */
+async function checkUnpackedSize(reference: string, { engine, rules }: Needs, signal: AbortSignal) {
+  const bytes = await unpackedBytes(engine.facts.name, reference, signal)
+  try {
+    demandSize(reference, bytes ?? 0, rules)
+  } catch (error) {
+    await removeImage(engine.facts.name, reference, signal)
+    throw error
+  }
 }
 
 /** Doing it again keeps a checkpoint that is there. */

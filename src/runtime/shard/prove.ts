@@ -3,7 +3,7 @@ import { proofStatement, type RunRecord } from "../../protocol/proof.ts"
 import { bundleDigest, signStatement } from "../../protocol/statement.ts"
 import { flagsDigest } from "../container/sandbox.ts"
 import type { Ports } from "./ports.ts"
-import { placementOf } from "./run.ts"
+import { placementOf, profileOf } from "./run.ts"
 import type { Proved, Ran } from "./state.ts"
 
 type Needs = Pick<
@@ -17,7 +17,6 @@ type Needs = Pick<
   | "signer"
   | "archive"
   | "version"
-  | "profile"
   | "disks"
 >
 
@@ -46,7 +45,7 @@ function runRecord(shard: Ran, ports: Needs, previous: Digest | null): RunRecord
       runtime,
       network: "none",
       seccomp,
-      profile: ports.profile,
+      profile: profileOf(shard),
       disks: ports.disks.kind,
       flagsDigest: flagsDigest(placementOf(shard, ports)),
     },

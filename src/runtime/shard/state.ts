@@ -7,6 +7,7 @@ import { Lease, Timestamp } from "../../protocol/lease.ts"
 import { type Assignment, Gpu, Usage } from "../../protocol/proof.ts"
 import { ShardSpec } from "../../protocol/shard-spec.ts"
 import { Bundle } from "../../protocol/statement.ts"
+import { PROFILE_NAMES } from "../container/policy.ts"
 
 /** The part of the machine that the shard runs on; it stays the same over a restart. */
 export const Berth = z.strictObject({
@@ -19,6 +20,8 @@ export const Berth = z.strictObject({
   ]),
   /** The same cards as the proof names them; none on a CPU. */
   gpus: z.array(Gpu),
+  /** The walls in force when the lease began, `strict` when not given: they stay the same for this shard. */
+  profile: z.enum(PROFILE_NAMES).optional(),
 })
 export type Berth = z.infer<typeof Berth>
 

@@ -12,7 +12,7 @@ import { type End, watch } from "./watch.ts"
 const MIB = 2 ** 20
 const TAIL_BYTES = 800
 
-type Needs = Pick<Ports, "engine" | "store" | "shardsRoot" | "onProgress" | "disks">
+type Needs = Pick<Ports, "engine" | "store" | "shardsRoot" | "onProgress" | "disks" | "meter">
 
 /**
  * running → ran; or back to prepared when the container is gone or was cut off, to go on from its checkpoint.
@@ -40,10 +40,10 @@ function again({ assignment, berth }: Running, cuts: number): Prepared {
   return { step: "prepared", assignment, berth, cuts }
 }
 
-function recordOf({ state, cpuSeconds }: End, gpus: number) {
+function recordOf({ state, cpuSeconds, metered }: End, gpus: number) {
   const [started, finished] = [Date.parse(state.startedAt), Date.parse(state.finishedAt)]
   const gpuSeconds = (gpus * Math.max(0, finished - started)) / 1000
-  const usage: Usage = { gpuSeconds, cpuSeconds, energyJoules: null, peakVramBytes: null }
+  const usage: Usage = { gpuSeconds, cpuSeconds, ...metered }
   return { startedOn: new Date(started).toISOString(), finishedOn: new Date(finished).toISOString(), usage }
 }
 

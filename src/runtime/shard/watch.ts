@@ -5,6 +5,7 @@ import type { Limits } from "../../protocol/shard-spec.ts"
 import { cpuSecondsOf } from "../container/cgroup.ts"
 import type { ContainerState, Engine } from "../container/engine.ts"
 import { outputTooLarge } from "../container/outputs.ts"
+import type { Metered } from "../host/telemetry/meter.ts"
 import { foldersOf, type Ports } from "./ports.ts"
 import { type Progress, parseProgress } from "./progress.ts"
 import type { Running } from "./state.ts"
@@ -20,13 +21,15 @@ export interface End {
   state: ContainerState
   /** Null where the machine does not tell. */
   cpuSeconds: number | null
+  /** What its cards used. */
+  metered: Metered
   /** The limit for which it was killed. */
   breach: Fault | null
   /** It had ended before anybody watched: this machine or this program was down. */
   unseen: boolean
 }
 
-type Needs = Pick<Ports, "engine" | "store" | "shardsRoot" | "onProgress" | "disks">
+type Needs = Pick<Ports, "engine" | "store" | "shardsRoot" | "onProgress" | "disks" | "meter">
 
 /** Watches a container to its end: progress, CPU time, and the limits that the engine does not hold. Null when it is gone. */
 export async function watch(shard: Running, ports: Needs, signal: AbortSignal): Promise<End | null> {
@@ -36,10 +39,13 @@ export async function watch(shard: Running, ports: Needs, signal: AbortSignal): 
   const unseen = first.status === "exited"
   // Whatever ends the watch ends its parts.
   using parts = new Parts(signal)
+  using meter = ports.meter(shard.berth.gpus)
   const ended = untilEnd(engine, shard.containerId, parts.signal)
   const { cpuSeconds, breach } = await supervise(shard, ports, { first, ended, signal: parts.signal })
   const state = await engine.state(shard.containerId, signal)
-  return state && { state, cpuSeconds, breach, unseen }
+  if (state === null) return null
+  const metered = meter.read(Date.parse(state.startedAt), Date.parse(state.finishedAt))
+  return { state, cpuSeconds, metered, breach, unseen }
 }
 
 class Parts implements Disposable {

@@ -61,7 +61,7 @@ test("a socket is removed when nobody answers on it, and not when an agent has c
   const control = await openControl(home, () => ({ pid: 1 }))
   expect(await carryOut(fix, () => home, never)).toMatchObject({ ok: false })
   expect(existsSync(home.socket)).toBe(true)
-  await control.close()
+  await control[Symbol.asyncDispose]()
   await leaveSocket(home.socket)
   expect(await carryOut(fix, () => home, never)).toMatchObject({ ok: true })
   expect(existsSync(home.socket)).toBe(false)

@@ -16,6 +16,7 @@ function end(exitCode: number, change: Partial<End> & { oomKilled?: boolean } = 
       pid: 0,
     },
     cpuSeconds: null,
+    metered: { energyJoules: null, peakVramBytes: null },
     breach: null,
     unseen: false,
     ...rest,
