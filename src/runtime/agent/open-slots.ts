@@ -1,10 +1,9 @@
 import type { Logger } from "pino"
 import { Fault } from "../../protocol/fault.ts"
 import type { EngineFacts } from "../container/engine.ts"
-import { detectGpus } from "../host/detect-gpus.ts"
 import { findToolkit } from "../host/escapes/find-toolkit.ts"
 import { loadMinimumVersions, toolkitRisk } from "../host/escapes/minimum-versions.ts"
-import type { DetectedGpu } from "../host/gpu.ts"
+import type { DetectedGpu, Detection } from "../host/gpu.ts"
 import { chooseGpus, type GpuBerth, type GpuChoice, gpuBerths, nameOf } from "./gpu-berths.ts"
 import { divide, ownersDefault, type ServedSlot } from "./slots.ts"
 
@@ -40,7 +39,7 @@ export async function openSlots(
   signal: AbortSignal,
 ): Promise<OpenSlots> {
   const { gpus: choice, cpuSlots, ...given } = offering
-  const detection = choice === "none" ? { gpus: [], problems: [] } : await detectGpus({ sysfs, signal })
+  const detection = choice === "none" ? { gpus: [], problems: [] } : await detect(sysfs, signal)
   for (const { source, message, hint } of detection.problems)
     log.warn({ source, message, hint }, "gpus.problem")
   const { cards, passedOver } = chooseGpus(detection.gpus, choice)
@@ -53,6 +52,12 @@ export async function openSlots(
   const { cpus = limits.cpus, memoryMiB = limits.memoryMiB } = given
   const slots = divide({ cpuSlots, gpus: berths, cpus, memoryMiB })
   return { slots, berths, detected: detection.gpus }
+}
+
+/** Loaded when there is something to look for: the parser of what NVIDIA's tool prints takes 8 MB for as long as the agent runs. */
+async function detect(sysfs: string, signal: AbortSignal): Promise<Detection> {
+  const { detectGpus } = await import("../host/detect-gpus.ts")
+  return detectGpus({ sysfs, signal })
 }
 
 function nothingToOffer(choice: GpuChoice): Fault {

@@ -7,6 +7,8 @@ export interface Reply {
   stderr: string
 }
 
+/** Milliseconds for one call: without persistence mode the driver wakes eight cards on risers one after the other. */
+export const ANSWER_LIMIT_MS = 20_000
 /** Far more than a hundred cards print. */
 const OUTPUT_LIMIT_CHARS = 32 << 20
 

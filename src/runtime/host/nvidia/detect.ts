@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Detection, GpuProblem } from "../gpu.ts"
-import { type AskOptions, ask, type Reply } from "./ask.ts"
+import { ANSWER_LIMIT_MS, type AskOptions, ask, type Reply } from "./ask.ts"
 import { type FoundCard, foundCard, withFindings } from "./card.ts"
 import { type Complaint, problem } from "./complaint.ts"
 import type { Finding } from "./health.ts"
@@ -8,9 +8,6 @@ import { type CardIdentity, isSameCard, parseListing, parseTable, TABLE_FIELDS }
 import { withSlices } from "./mig.ts"
 import { complained, missing, numbered, type Report, readReport } from "./parse.ts"
 import { nvidiaSmi } from "./program.ts"
-
-/** Milliseconds for one call: without persistence mode the driver wakes eight cards on risers one after the other. */
-export const ANSWER_LIMIT_MS = 20_000
 
 export interface DetectOptions {
   signal: AbortSignal

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { execa } from "execa"
 import type { Logger } from "pino"
 import { linesOf } from "../../container/lines.ts"
-import { ANSWER_LIMIT_MS } from "../nvidia/detect.ts"
+import { ANSWER_LIMIT_MS } from "../nvidia/ask.ts"
 import { fieldsLess, parseRow, type Row, refusedField } from "./nvidia-rows.ts"
 
 /** Far more than a row of ten values; what a line has over it is dropped. */
