@@ -19,6 +19,12 @@ export interface PreparedEngine {
 
 /** Finds a Docker engine, starts the one that is installed, or installs it where the system's packages and rights allow. */
 export async function prepareEngine(): Promise<PreparedEngine> {
+  const docker = await prepareDocker()
+  await prepareOtherEngines()
+  return docker
+}
+
+function prepareDocker(): Promise<PreparedEngine> {
   return step("Docker engine", async say => {
     const running = await engineVersion()
     if (running) return { version: running, startedPid: null }
@@ -29,6 +35,24 @@ export async function prepareEngine(): Promise<PreparedEngine> {
     say("starting it")
     const startedPid = await start()
     return { version: await answered(), startedPid }
+  })
+}
+
+/**
+ * Podman and gVisor, for the tests of the other engines. In CI they are installed where that is possible; elsewhere nobody's machine is
+ * changed, and the tests say what they lack.
+ */
+async function prepareOtherEngines(): Promise<void> {
+  if (!process.env.CI) return
+  await step("Podman and gVisor, for the tests", async say => {
+    if (!(await hasProgram("podman"))) {
+      say("installing Podman from the system's packages")
+      await installPackages("podman", "crun", "uidmap", "slirp4netns", "fuse-overlayfs")
+    }
+    if (await hasProgram("runsc")) return
+    say("installing gVisor from the system's packages")
+    // Not every distribution has it; what is there but does not work is found out when it is tried.
+    await installPackages("runsc")
   })
 }
 

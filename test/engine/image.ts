@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process"
-import { cp, mkdir, mkdtemp, realpath, rm } from "node:fs/promises"
+import { chmod, cp, mkdir, mkdtemp, realpath, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { promisify } from "node:util"
@@ -48,6 +48,8 @@ export async function publishShellImage(
 export async function shellLayer(): Promise<Buffer> {
   const root = await mkdtemp(join(tmpdir(), "zg-image-"))
   try {
+    // It becomes the image's root, which every user has to enter.
+    await chmod(root, 0o755)
     await mkdir(join(root, "bin"))
     for (const program of PROGRAMS) await install(program, root)
     const { stdout } = await exec(

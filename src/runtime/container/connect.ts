@@ -1,27 +1,38 @@
 import { connect } from "node:net"
 import { z } from "zod"
 import { Fault } from "../../protocol/fault.ts"
-import type { Isolation } from "../../protocol/proof.ts"
+import type { EngineName } from "./dialect.ts"
 import { callDocker, stderrFact } from "./docker.ts"
 import { Engine } from "./engine.ts"
+import { type HeldLimit, requireLimits } from "./limits.ts"
+import { connectPodman } from "./podman.ts"
 
 const ANSWER_LIMIT_MS = 15_000
 const SOCKET_LIMIT_MS = 2000
 
 export interface ConnectOptions {
   signal: AbortSignal
-  /** The engine's command line, looked up on PATH. */
+  /** `docker` when not given. */
+  engine?: EngineName
+  /** The engine's command line, looked up on PATH; by its own name when not given. */
   program?: string
   /** Runtime for shards instead of the engine's default one, such as `runsc`. */
   runtime?: string
   answerLimitMs?: number
+  /** `reported`: also an engine that cannot hold a shard's limits is given, and its facts say so. */
+  limits?: "held" | "reported"
+  /** Where Podman's CDI specifications lie, if not where all engines look. */
+  cdiFolders?: readonly string[]
 }
 
 /** The fields of `docker info` that decide something; the rest is passed over. */
 const Info = z.object({
   ServerVersion: z.string().min(1),
   DefaultRuntime: z.string().default("runc"),
-  Runtimes: z.record(z.string(), z.unknown()).default({}),
+  Runtimes: z.record(z.string(), z.object({ runtimeArgs: z.array(z.string()).nullish() })).default({}),
+  MemoryLimit: z.boolean().default(true),
+  CpuCfsQuota: z.boolean().default(true),
+  PidsLimit: z.boolean().default(true),
   SecurityOptions: z.array(z.string()).nullable().default([]),
   CgroupVersion: z.string().default("1"),
   /** What the engine found in CDI specifications; from Docker 28.2 on. */
@@ -33,27 +44,55 @@ const Info = z.object({
 type Info = z.infer<typeof Info>
 
 /**
- * Finds Docker on PATH and asks it who it is.
- * @throws Fault `engine-missing` (no program), `engine-silent` (no answer in time), `engine-refused` (stopped, or not for this user).
+ * Finds an engine on PATH and asks it who it is.
+ * @throws Fault `engine-missing` (no program), `engine-silent` (no answer in time), `engine-refused` (stopped, not for this user, without
+ * the runtime, or unable to hold a shard's limits).
  */
 export async function connectEngine(options: ConnectOptions): Promise<Engine> {
-  const { signal, program = "docker", answerLimitMs: timeoutMs = ANSWER_LIMIT_MS } = options
+  const { engine: name = "docker", program = name, answerLimitMs = ANSWER_LIMIT_MS } = options
+  const connect = name === "docker" ? connectDocker : connectPodman
+  const engine = await connect(options, program, answerLimitMs)
+  if (options.limits !== "reported") requireLimits(engine.facts)
+  return engine
+}
+
+async function connectDocker(options: ConnectOptions, program: string, timeoutMs: number): Promise<Engine> {
+  const { signal } = options
   const answer = await callDocker(program, ["info", "--format={{json .}}"], { signal, timeoutMs })
   const info = readInfo(answer.stdout)
   const address = await engineAddress(program, signal, timeoutMs)
   if (info === null) throw refused(await troubleWith(address), address, stderrFact(answer.stderr))
   const runtime = options.runtime ?? info.DefaultRuntime
   if (options.runtime !== undefined && !(options.runtime in info.Runtimes)) throw noRuntime(options.runtime)
+  const rootless = isRootless(info)
   return new Engine(program, address, {
     name: "docker",
     version: info.ServerVersion,
     runtime,
     runtimeFlag: options.runtime ?? null,
     seccomp: seccompOf(info),
-    isolation: isolationOf(info, runtime),
+    isolation: runtime.startsWith("runsc") ? "gvisor" : rootless ? "rootless" : "runc",
+    rootless,
     cgroupVersion: info.CgroupVersion,
+    unheld: unheldBy(info, runtime),
     cdiDevices: (info.DiscoveredDevices ?? []).map(device => device.ID),
+    runtimes: Object.keys(info.Runtimes),
+    passesGpus:
+      !runtime.startsWith("runsc") ||
+      argumentsOf(info, runtime).some(arg => /^--?nvproxy(=true)?$/.test(arg)),
   })
+}
+
+function argumentsOf({ Runtimes }: Info, runtime: string): readonly string[] {
+  return Runtimes[runtime]?.runtimeArgs ?? []
+}
+
+function unheldBy(info: Info, runtime: string): HeldLimit[] {
+  // gVisor then leaves its processes where they are, outside of every limit.
+  if (argumentsOf(info, runtime).some(arg => /^--?ignore-cgroups(=true)?$/.test(arg)))
+    return ["memory", "cpus", "pids"]
+  const held = { memory: info.MemoryLimit, cpus: info.CpuCfsQuota, pids: info.PidsLimit }
+  return (["memory", "cpus", "pids"] as const).filter(limit => !held[limit])
 }
 
 /** An engine that cannot be reached still prints an info, without the server's part. */
@@ -71,9 +110,8 @@ function seccompOf({ SecurityOptions }: Info): string {
   return option?.match(/profile=([^,]+)/)?.[1] ?? (option === undefined ? "unconfined" : "default")
 }
 
-function isolationOf({ SecurityOptions }: Info, runtime: string): Isolation {
-  if (runtime.startsWith("runsc")) return "gvisor"
-  return (SecurityOptions ?? []).some(text => text.includes("name=rootless")) ? "rootless" : "runc"
+function isRootless({ SecurityOptions }: Info): boolean {
+  return (SecurityOptions ?? []).some(text => text.includes("name=rootless"))
 }
 
 /** Where the client finds the engine: a call with a DOCKER_CONFIG of its own no longer sees the user's context. */

@@ -14,6 +14,8 @@ export interface CallOptions {
   /** Milliseconds; absent only where the signal is the limit, because the call lasts as long as the shard. */
   timeoutMs?: number
   env?: Record<string, string>
+  /** The folder to call it from, where that matters. */
+  cwd?: string
   /** A file that takes stdout and stderr in the order they come. */
   intoFd?: number
 }
@@ -41,6 +43,7 @@ export async function callDocker(program: string, args: string[], options: CallO
     // A helper of the client (a plugin, ssh) would hold the pipes open after it.
     killDescendants: true,
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { DOCKER_CLI_HINTS: "false", ...options.env },
   })
   if (result.isCanceled) throw options.signal.reason
@@ -62,14 +65,18 @@ export function printable(text: string): string {
 
 function missing(program: string, code: string): Fault {
   return new Fault("engine-missing", `No container engine was found: ${program} is not on PATH.`, {
-    hint: "Install Docker (https://docs.docker.com/engine/install/), then try again.",
+    hint: program.endsWith("podman")
+      ? "Install Podman (https://podman.io/docs/installation), then try again."
+      : "Install Docker (https://docs.docker.com/engine/install/), then try again.",
     facts: { program, code },
   })
 }
 
 function silent(program: string, [command = ""]: string[], timeoutMs: number): Fault {
   return new Fault("engine-silent", `The container engine did not answer within ${timeoutMs / 1000} s.`, {
-    hint: "Restart it (`sudo systemctl restart docker`), then try again.",
+    hint: program.endsWith("podman")
+      ? "See whether `podman ps` answers; `podman system migrate` ends what hangs of it."
+      : "Restart it (`sudo systemctl restart docker`), then try again.",
     facts: { program, command, timeoutMs },
   })
 }

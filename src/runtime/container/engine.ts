@@ -1,9 +1,13 @@
+import { access, constants } from "node:fs/promises"
+import { tmpdir } from "node:os"
 import { execa } from "execa"
 import pRetry from "p-retry"
 import { z } from "zod"
 import { Fault } from "../../protocol/fault.ts"
 import type { Isolation } from "../../protocol/proof.ts"
+import { type Dialect, DOCKER, type EngineName } from "./dialect.ts"
 import { type Answer, type CallOptions, callDocker, stderrFact } from "./docker.ts"
+import type { HeldLimit } from "./limits.ts"
 import { linesOf } from "./lines.ts"
 import { type Credentials, withLogin } from "./login.ts"
 import { labelsOf, type ShardLabels } from "./sandbox.ts"
@@ -17,16 +21,24 @@ const LOG_LIMIT_MS = 120_000
 const LINE_LIMIT_BYTES = 64 << 10
 
 export interface EngineFacts {
-  name: "docker"
+  name: EngineName
   version: string
   runtime: string
   /** What `--runtime` takes, null for the engine's default runtime. */
   runtimeFlag: string | null
   seccomp: string
   isolation: Isolation
+  /** Whether the engine itself runs without root. */
+  rootless: boolean
   cgroupVersion: string
+  /** Limits that this engine takes and does not hold on this machine. */
+  unheld: readonly HeldLimit[]
   /** Devices by their CDI names, such as `nvidia.com/gpu=GPU-…`; empty where the engine does not tell. */
   cdiDevices: readonly string[]
+  /** Runtimes that the engine knows by name. */
+  runtimes: readonly string[]
+  /** Whether the runtime can hand a GPU on: gVisor only through its proxy of the driver. */
+  passesGpus: boolean
 }
 
 export interface ContainerState {
@@ -49,14 +61,17 @@ const Inspected = z.object({
   Pid: z.int(),
 })
 
-/** A Docker engine through its command line; `connectEngine` makes one. Every call ends with its signal and its own limit. */
+/** An engine through its command line; `connectEngine` makes one. Every call ends with its signal and its own limit. */
 export class Engine {
   readonly facts: EngineFacts
   readonly #program: string
   readonly #address: string
+  readonly #dialect: Dialect
 
-  constructor(program: string, address: string, facts: EngineFacts) {
+  /** @param address the engine's socket, for Docker's client alone. */
+  constructor(program: string, address: string, facts: EngineFacts, dialect: Dialect = DOCKER) {
     this.facts = facts
+    this.#dialect = dialect
     this.#program = program
     this.#address = address
   }
@@ -68,7 +83,8 @@ export class Engine {
   /** The image's own id, `sha256:…`, by which a container can be made of it; null when it is not on this machine. */
   async imageId(reference: string, signal: AbortSignal): Promise<string | null> {
     const { ok, stdout } = await this.#quick(["image", "inspect", "--format={{.Id}}", reference], signal)
-    return ok ? stdout.trim() : null
+    // Podman leaves the algorithm out.
+    return ok ? stdout.trim().replace(/^(?!sha256:)/, "sha256:") : null
   }
 
   /** Takes in the images of an archive, such as `docker save` makes. Throws Fault `image-missing` with the engine's words. */
@@ -90,7 +106,10 @@ export class Engine {
   async pull(reference: string, credentials: Credentials | null, signal: AbortSignal): Promise<void> {
     const once = async (env: Record<string, string>) => {
       const options = { signal, timeoutMs: PULL_LIMIT_MS, env }
-      const { ok, stderr } = await this.#call(["pull", "--quiet", reference], options)
+      const { ok, stderr } = await this.#call(
+        ["pull", "--quiet", ...this.#registryArgs(reference), reference],
+        options,
+      )
       if (!ok) throw notPulled(reference, stderr)
     }
     const all = (env: Record<string, string>) =>
@@ -109,7 +128,7 @@ export class Engine {
     if (!tagged.ok) throw notPushed(target, tagged.stderr)
     await withLogin(credentials, async login => {
       const env = { DOCKER_HOST: this.#address, ...login }
-      const { ok, stderr } = await this.#call(["push", "--quiet", target], {
+      const { ok, stderr } = await this.#call(["push", "--quiet", ...this.#registryArgs(target), target], {
         signal,
         timeoutMs: PULL_LIMIT_MS,
         env,
@@ -121,15 +140,32 @@ export class Engine {
   /** @param args from `sandboxArgs`. Returns the container's id. Throws Fault `container-not-created`. */
   async create(args: readonly string[], signal: AbortSignal): Promise<string> {
     const options = { signal, timeoutMs: START_LIMIT_MS }
-    const { ok, stdout, stderr } = await this.#call(["create", ...args], options)
+    const { ok, stdout, stderr } = await this.#call(["create", ...this.#dialect.createArgs(args)], options)
     if (!ok) throw notCreated("created", stderr)
     return stdout.trim()
   }
 
   /** Starting a running container changes nothing. */
   async start(id: string, signal: AbortSignal): Promise<void> {
-    const { ok, stderr } = await this.#call(["start", id], { signal, timeoutMs: START_LIMIT_MS })
+    const place = await this.#startPlace(id, signal)
+    const { ok, stderr } = await this.#call(["start", id], { signal, timeoutMs: START_LIMIT_MS, ...place })
     if (!ok) throw notCreated("started", stderr)
+  }
+
+  /** Podman's monitor notes that memory ran out in the folder it was started from, and Podman looks for the note in the container's. */
+  async #startPlace(id: string, signal: AbortSignal): Promise<{ cwd?: string }> {
+    if (this.facts.name !== "podman") return {}
+    const args = ["container", "inspect", "--format={{.StaticDir}}", id]
+    const { ok, stdout } = await this.#quick(args, signal)
+    const folder = stdout.trim()
+    // With a user mapping of its own the folder can be closed to this user; then the note must not lie about in the agent's folder.
+    const isOpen =
+      ok &&
+      (await access(folder, constants.X_OK).then(
+        () => true,
+        () => false,
+      ))
+    return { cwd: isOpen ? folder : tmpdir() }
   }
 
   /** Ids of the containers with all of these labels, whatever state they are in. */
@@ -157,7 +193,8 @@ export class Engine {
 
   /** The container's stdout, line by line to its end, beginning with its last `lines` or all; a line is cut at 64 KiB. */
   async *logs(id: string, lines: number | "all", signal: AbortSignal): AsyncGenerator<string> {
-    const follower = execa(this.#program, ["logs", "--follow", `--tail=${lines}`, id], {
+    const tail = lines === "all" ? [] : [`--tail=${lines}`]
+    const follower = execa(this.#program, [...this.#dialect.globals, "logs", "--follow", ...tail, id], {
       reject: false,
       buffer: false,
       stdin: "ignore",
@@ -216,7 +253,11 @@ export class Engine {
   }
 
   #call(args: string[], options: CallOptions): Promise<Answer> {
-    return callDocker(this.#program, args, options)
+    return callDocker(this.#program, [...this.#dialect.globals, ...args], options)
+  }
+
+  #registryArgs(reference: string): string[] {
+    return this.#dialect.registryArgs(reference.split("/")[0] ?? "")
   }
 }
 

@@ -20,7 +20,8 @@ export async function withLogin<T>(
   const folder = await mkdtemp(join(tmpdir(), "zg-login-"))
   try {
     await writeFile(join(folder, "config.json"), configOf(credentials), { mode: 0o600 })
-    return await use({ DOCKER_CONFIG: folder })
+    // Docker's name for the folder, and Podman's for the file (containers-auth.json(5)).
+    return await use({ DOCKER_CONFIG: folder, REGISTRY_AUTH_FILE: join(folder, "config.json") })
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

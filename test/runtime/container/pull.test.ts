@@ -6,7 +6,8 @@ import { Engine } from "../../../src/runtime/container/engine.ts"
 
 const FACTS = {
   ...{ name: "docker" as const, version: "0", runtime: "runc", runtimeFlag: null },
-  ...{ seccomp: "default", isolation: "runc" as const, cgroupVersion: "2", cdiDevices: [] },
+  ...{ seccomp: "default", isolation: "runc" as const, rootless: false, cgroupVersion: "2" },
+  ...{ unheld: [], cdiDevices: [], runtimes: ["runc"], passesGpus: true },
 }
 
 /** An engine whose client notes where its configuration lies and what is in it. */

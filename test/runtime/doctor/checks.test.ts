@@ -175,8 +175,12 @@ test("an engine that is missing, and one without seccomp", () => {
     runtimeFlag: null,
     seccomp: "unconfined",
     isolation: "runc",
+    rootless: false,
     cgroupVersion: "2",
+    unheld: [],
     cdiDevices: [],
+    runtimes: ["runc"],
+    passesGpus: true,
   }
   expect(judgeEngine(facts).state).toBe("warning")
   expect(judgeEngine({ ...facts, seccomp: "builtin" }).state).toBe("ok")
