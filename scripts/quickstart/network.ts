@@ -47,7 +47,9 @@ export async function startNetwork(network: Network, root: string, signal: Abort
     }
   })
   for (const { name, home } of network.agents) {
-    network.programs.push(start(name, home, ["serve", "--gpus=none", "--cpu-slots=1", "--cpus=1"]))
+    network.programs.push(
+      start(name, home, ["serve", "--engine=docker", "--gpus=none", "--cpu-slots=1", "--cpus=1"]),
+    )
   }
 }
 

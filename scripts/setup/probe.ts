@@ -1,14 +1,14 @@
-// Compiles the probe, which `zg-agent doctor` runs in a container: a static program, so that its image holds nothing else.
+// Compiles the probe, which `zg-agent doctor` and the jail test run in a container: a static program, so that its image holds nothing else.
 import { createHash } from "node:crypto"
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises"
-import { dirname } from "node:path"
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
+import { dirname, join } from "node:path"
 import { execa } from "execa"
 import { Fault } from "../../src/protocol/fault.ts"
 import { probeProgram } from "../../src/runtime/probe/image.ts"
 import { hasProgram, installPackages } from "./packages.ts"
 import { tellFaults } from "./tell.ts"
 
-const SOURCE = "images/probe/probe.c"
+const FOLDER = "images/probe"
 const FLAGS = ["-std=c17", "-static", "-Os", "-s", "-Wall", "-Wextra", "-Werror"]
 const COMPILE_LIMIT_MS = 120_000
 
@@ -18,10 +18,7 @@ const COMPILE_LIMIT_MS = 120_000
  * @throws Fault `probe-missing` in CI, where it may not be left out.
  */
 export async function prepareProbe(target: string = probeProgram()): Promise<void> {
-  const source = createHash("sha256")
-    .update(FLAGS.join(" "))
-    .update(await readFile(SOURCE))
-    .digest("hex")
+  const source = await sourceDigest()
   const stamp = `${target}.source`
   if ((await readFile(stamp, "utf8").catch(() => null)) === source) return
   const trouble = await compile(target)
@@ -31,16 +28,30 @@ export async function prepareProbe(target: string = probeProgram()): Promise<voi
   console.error(`${fault.message} ${fault.hint}`)
 }
 
+/** Of the flags and of all files that are compiled, headers among them. */
+async function sourceDigest(): Promise<string> {
+  const hash = createHash("sha256").update(FLAGS.join(" "))
+  for (const name of (await readdir(FOLDER)).sort())
+    hash.update(name).update(await readFile(join(FOLDER, name)))
+  return hash.digest("hex")
+}
+
+async function units(): Promise<string[]> {
+  const names = (await readdir(FOLDER)).sort()
+  return names.filter(name => name.endsWith(".c")).map(name => join(FOLDER, name))
+}
+
 /** Null when it went well, else why not. */
 async function compile(target: string): Promise<string | null> {
   if (process.platform !== "linux") return `containers run Linux, and this is ${process.platform}`
   const compiler = await findCompiler()
   if (compiler === null) return "there is no C compiler"
-  const draft = `${target}.draft`
+  // Of this process: tests and a build may compile at the same time.
+  const draft = `${target}.${process.pid}.draft`
   await mkdir(dirname(target), { recursive: true })
   await rm(`${target}.source`, { force: true })
   const options = { reject: false, all: true, timeout: COMPILE_LIMIT_MS } as const
-  const { exitCode, all } = await execa(compiler, [...FLAGS, "-o", draft, SOURCE], options)
+  const { exitCode, all } = await execa(compiler, [...FLAGS, "-o", draft, ...(await units())], options)
   if (exitCode !== 0) return firstComplaint(all) ?? `${compiler} did not end in time`
   await rename(draft, target)
   return null
@@ -60,7 +71,7 @@ function firstComplaint(output: string): string | undefined {
 function leftOut(why: string): Fault {
   return new Fault(
     "probe-missing",
-    `The probe is left out (${why}): \`zg-agent doctor\` cannot look into containers.`,
+    `The probe is left out (${why}): nothing can look into containers or try the sandbox out.`,
     {
       hint: "Install gcc and the static C library (Debian: `apt install gcc libc6-dev`), then run `npm run build`.",
       facts: { why },

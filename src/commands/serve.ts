@@ -6,6 +6,8 @@ import { formatCredits } from "../protocol/credits.ts"
 import type { GpuChoice } from "../runtime/agent/gpu-berths.ts"
 import { serve } from "../runtime/agent/serve.ts"
 
+const ENGINES = ["auto", "docker", "podman"] as const
+
 export default class Serve extends BaseCommand {
   static override summary = "Take leases, run each shard in a sandbox, prove the work and get paid."
   static override description =
@@ -39,6 +41,17 @@ export default class Serve extends BaseCommand {
       min: 64,
       env: "ZG_MEMORY_MIB",
     }),
+    engine: Flags.option({ options: ENGINES })({
+      description: "container engine; auto takes the strongest isolation that works here",
+      default: "auto",
+      env: "ZG_ENGINE",
+    }),
+    runtime: Flags.string({
+      description: "the engine's runtime, such as runc or runsc (gVisor); auto takes gVisor where it works",
+      default: "auto",
+      env: "ZG_RUNTIME",
+      helpValue: "auto|NAME",
+    }),
     metrics: Flags.boolean({
       description: "tell Prometheus about cards and shards, at http://127.0.0.1:9464/metrics",
       env: "ZG_METRICS",
@@ -68,6 +81,7 @@ export default class Serve extends BaseCommand {
     const { cpus, sysfs, "cpu-slots": cpuSlots, "memory-mib": memoryMiB } = flags
     const options = {
       home: this.openHome(flags),
+      isolation: { engine: flags.engine, runtime: flags.runtime },
       offering: { gpus: choiceOf(flags.gpus), cpuSlots, cpus, memoryMiB },
       sysfs,
       metrics: flags.metrics ? metricsOf(flags) : null,

@@ -54,7 +54,8 @@ function serving(home: Home) {
   const stop = new AbortController()
   const offering = { gpus: "none" as const, cpuSlots: 1, cpus: 1, memoryMiB: 512 }
   const program = { name: "test", version: "0.0.0" }
-  const served = serve({ home, offering, sysfs: "/sys", metrics: null, program, log }, stop.signal)
+  const isolation = { engine: "docker" as const, runtime: "auto" }
+  const served = serve({ home, offering, isolation, sysfs: "/sys", metrics: null, program, log }, stop.signal)
   // A test that fails earlier never waits for it.
   served.catch(() => {})
   return { lines, served, stop: () => stop.abort() }

@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, beforeAll, expect, test, vi } from "vitest"
 import { type Bench, engineOrReason, makeBench, outputText, walkToEnd } from "./bench.ts"
 
 const engine = await engineOrReason()
@@ -112,6 +115,25 @@ within(
     expect(environment?.filter(line => line.startsWith("NVIDIA_VISIBLE_DEVICES"))).toHaveLength(1)
   },
 )
+
+within("the owner's proxies, which Docker's client tells its containers, reach no shard", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "zg-proxies-"))
+  const secret = "http://user:secret@proxy.example:3128"
+  writeFileSync(
+    join(folder, "config.json"),
+    JSON.stringify({ proxies: { default: { httpProxy: secret, httpsProxy: secret } } }),
+  )
+  vi.stubEnv("DOCKER_CONFIG", folder)
+  try {
+    const { ran } = await walkToEnd(bench, bench.lease({ argv: ["sh", "-c", "env > /shard/out/result.txt"] }))
+    const text = await outputText(bench, ran.outputs[0]?.digest as never)
+    expect(text).toContain("LD_PRELOAD=")
+    expect(text).not.toContain("proxy.example")
+  } finally {
+    vi.unstubAllEnvs()
+    rmSync(folder, { recursive: true })
+  }
+})
 
 within("an init reaps its processes, and its place is /shard on a host called shard", () => {
   expect(sections["first-process"]).toMatch(/init|tini|catatonit/)

@@ -87,7 +87,9 @@ test("an agent that registers twice is the same agent, and gets its credits once
 })
 
 test("a home that was never registered", async () => {
-  await expect(town.run("stranger", ["serve", "--cpu-slots", "1"])).rejects.toMatchObject({
+  await expect(
+    town.run("stranger", ["serve", "--engine", "docker", "--cpu-slots", "1"]),
+  ).rejects.toMatchObject({
     code: "not-registered",
   })
 })
@@ -102,13 +104,15 @@ test("a marketplace that is not there, an address that is none, a port that is t
 })
 
 test("nothing to serve with", async () => {
-  await expect(town.run("agent", ["serve"])).rejects.toMatchObject({ code: "nothing-to-offer" })
+  await expect(town.run("agent", ["serve", "--engine", "docker"])).rejects.toMatchObject({
+    code: "nothing-to-offer",
+  })
 })
 
 test("a second agent on the same home", async () => {
   town.serve("agent")
   await eventually(async () => (await town.run<{ serving: unknown }>("agent", ["status"])).serving)
-  await expect(town.run("agent", ["serve", "--cpu-slots", "1"])).rejects.toMatchObject({
+  await expect(town.run("agent", ["serve", "--engine", "docker", "--cpu-slots", "1"])).rejects.toMatchObject({
     code: "already-serving",
   })
   await town.stop("agent")
@@ -127,7 +131,7 @@ test.each([
   const env = { ZG_HOME: town.home("agent"), PATH: script === null ? bin : `${bin}:/usr/bin:/bin` }
   const { stdout, exitCode } = await execa(
     process.execPath,
-    ["bin/run.js", "serve", "--cpu-slots", "1", "--json"],
+    ["bin/run.js", "serve", "--engine", "docker", "--cpu-slots", "1", "--json"],
     { env, reject: false },
   )
   expect(JSON.parse(stdout), name).toMatchObject({ error: { code, area: "host" } })

@@ -24,7 +24,16 @@ test.each(Object.entries(commands))(
 test("the commands of the main job are there", () => {
   expect(Object.keys(commands).sort()).toEqual([
     ...["doctor", "gpus", "job:fetch", "job:list", "job:status", "job:submit", "market:start"],
-    ...["proof:list", "proof:show", "proof:verify", "register", "serve", "status"],
+    ...[
+      "proof:list",
+      "proof:show",
+      "proof:verify",
+      "register",
+      "sandbox:show",
+      "sandbox:test",
+      "serve",
+      "status",
+    ],
   ])
 })
 

@@ -39,7 +39,7 @@ afterAll(async () => {
 }, 60_000)
 
 function agent(args: string[], toolkit: string, options: Options = {}) {
-  const all = { ...env, ZG_TEST_TOOLKIT: toolkit }
+  const all = { ...env, ZG_TEST_TOOLKIT: toolkit, ZG_ENGINE: "docker" }
   return execa(process.execPath, ["bin/run.js", ...args], { ...options, env: all, reject: false })
 }
 

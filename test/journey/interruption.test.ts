@@ -94,7 +94,7 @@ test("a marketplace that has lost its memory ends the agent, which says what to 
   await town.kill("market")
   await rm(join(town.home("market"), "market/market.sqlite"))
   await town.openMarket()
-  await expect(town.run("agent", ["serve", "--cpu-slots", "1"])).rejects.toMatchObject({
+  await expect(town.run("agent", ["serve", "--engine", "docker", "--cpu-slots", "1"])).rejects.toMatchObject({
     code: "not-registered",
   })
 })

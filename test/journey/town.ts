@@ -50,7 +50,14 @@ export class Town {
   }
 
   serve(name: string): Program {
-    return this.start(name, ["serve", "--gpus=none", "--cpu-slots=1", "--cpus=1", "--memory-mib=2048"])
+    return this.start(name, [
+      "serve",
+      "--engine=docker",
+      "--gpus=none",
+      "--cpu-slots=1",
+      "--cpus=1",
+      "--memory-mib=2048",
+    ])
   }
 
   run<T>(name: string, args: string[]): Promise<T> {

@@ -6,6 +6,7 @@ import type { Lease, LeaseId, OfferId } from "../../protocol/lease.ts"
 import type { ClientMessage, MarketFrame, MarketFrameOf, Slot } from "../../protocol/message.ts"
 import type { ShardSpec } from "../../protocol/shard-spec.ts"
 import type { Bundle } from "../../protocol/statement.ts"
+import type { Engine } from "../container/engine.ts"
 import { judge, notAllowed, type Refusal, ruleTold } from "../host/rules/judge.ts"
 import type { CardReport, Telemetry } from "../host/telemetry/telemetry.ts"
 import { keepLease } from "../market/keep-lease.ts"
@@ -74,6 +75,8 @@ export interface AgentParts {
   link: Link
   journal: Journal
   ports: Omit<Ports, "settle" | "onProgress">
+  /** The engine for slots with a card; null where there are none. */
+  gpuEngine: Engine | null
   log: Logger
 }
 
@@ -81,6 +84,8 @@ export interface AgentParts {
 export class Agent {
   #parts: AgentParts
   #steps: Steps
+  /** For slots with a card, whose engine or runtime may be another one. */
+  #gpuSteps: Steps
   /** By slot; null while an offer is being accepted for it. */
   #works = new Map<string, Work | null>()
   #freed: PromiseWithResolvers<void> = Promise.withResolvers()
@@ -90,11 +95,13 @@ export class Agent {
 
   constructor(parts: AgentParts) {
     this.#parts = parts
-    this.#steps = stepsOver({
+    const ports = {
       ...parts.ports,
-      settle: (lease, bundle, signal) => this.#settle(lease, bundle, signal),
-      onProgress: (lease, progress) => this.#tellProgress(lease, progress),
-    })
+      settle: (lease: Lease, bundle: Bundle, signal: AbortSignal) => this.#settle(lease, bundle, signal),
+      onProgress: (lease: Lease, progress: Progress) => this.#tellProgress(lease, progress),
+    }
+    this.#steps = stepsOver(ports)
+    this.#gpuSteps = stepsOver({ ...ports, engine: parts.gpuEngine ?? ports.engine })
   }
 
   /**
@@ -223,7 +230,7 @@ export class Agent {
     try {
       const end = await walk(
         from,
-        this.#steps,
+        from.berth.placement.device === "cpu" ? this.#steps : this.#gpuSteps,
         async state => {
           await journal.record(state)
           work.state = state

@@ -2,7 +2,7 @@ import type { Logger } from "pino"
 import { BlobStore } from "../../store/blob-store.ts"
 import { loadIdentity } from "../../store/identity.ts"
 import { BlobTransfer } from "../blob/transfer.ts"
-import { connectEngine } from "../container/connect.ts"
+import type { EngineWish } from "../container/choose-engine.ts"
 import { chooseDisks } from "../container/disks.ts"
 import { readRules } from "../host/rules/rules-file.ts"
 import { startTelemetry } from "../host/telemetry/telemetry.ts"
@@ -17,6 +17,7 @@ import { Agent } from "./agent.ts"
 import { openControl } from "./control.ts"
 import type { Home } from "./home.ts"
 import { type MetricsOptions, openMetrics } from "./metrics.ts"
+import { openEngines, passJail } from "./open-engines.ts"
 import { type Offering, openSlots } from "./open-slots.ts"
 import { requireSettings } from "./settings.ts"
 
@@ -26,6 +27,8 @@ const UNKNOWN_CARD = "unknown"
 export interface ServeOptions {
   home: Home
   offering: Offering
+  /** Which engine and which runtime, where it matters to the owner. */
+  isolation: Pick<EngineWish, "engine" | "runtime">
   /** Where sysfs is mounted. */
   sysfs: string
   /** Where the metrics are told; null for nowhere. */
@@ -37,18 +40,19 @@ export interface ServeOptions {
 
 /**
  * Serves until the signal aborts; tells what this home has earned in all.
- * @throws Fault `rules-unreadable`, `nothing-to-offer`, `gpu-unusable`, `not-registered`, `already-serving`, `engine-*`, or a final refusal of the marketplace.
+ * @throws Fault `rules-unreadable`, `nothing-to-offer`, `gpu-unusable`, `not-registered`, `already-serving`, `toolkit-unsafe`, `engine-*`, `jail-broken`, `probe-*`, or a final refusal of the marketplace.
  */
 export async function serve(
-  { home, offering, sysfs, metrics, program, log }: ServeOptions,
+  { home, offering, isolation, sysfs, metrics, program, log }: ServeOptions,
   signal: AbortSignal,
 ): Promise<Totals> {
   const { market } = requireSettings(home)
   const rules = await readRules(home.rules)
   const signer = await loadIdentity(home.identity)
-  const engine = await connectEngine({ signal })
+  const chosen = await openEngines({ ...isolation, gpus: offering.gpus !== "none", signal }, log)
+  const { engine, gpuEngine } = chosen
   const { slots, detected } = await openSlots(
-    { offering, sysfs, engine: engine.facts, minimumVersions: home.minimumVersions, log },
+    { offering, sysfs, engine: (gpuEngine ?? engine).facts, minimumVersions: home.minimumVersions, log },
     signal,
   )
   await using parts = new AsyncDisposableStack()
@@ -79,16 +83,24 @@ export async function serve(
     meter: (cards: Berth["gpus"]) =>
       telemetry.meter(cards.map(card => telemetry.identify(card) ?? UNKNOWN_CARD)),
   }
-  const agent = new Agent({ slots, telemetry, link, journal, ports, log })
+  const agent = new Agent({ slots, telemetry, link, journal, ports, gpuEngine, log })
   parts.use(await openControl(home, () => agent.status()))
   if (metrics !== null) {
     const collect = () => ({ version: program.version, agent: agent.status(), cards: telemetry.cards() })
     parts.adopt(await openMetrics({ ...metrics, collect, log }, signal), endpoint => endpoint.close())
   }
   await sweep(journal.open(), ports, signal)
-  const { name, version, runtime, isolation } = engine.facts
-  const where = { engine: `${name} ${version}`, runtime, isolation, disks: disks.kind }
-  log.info({ agent: signer.keyId, slots: slots.map(({ slot }) => slot.id), ...where }, "agent.serving")
+  await passJail({ chosen, disks, rules, home, market: market.url, log }, signal)
+  const { facts } = engine
+  const where = {
+    engine: `${facts.name} ${facts.version}`,
+    runtime: facts.runtime,
+    isolation: facts.isolation,
+  }
+  log.info(
+    { agent: signer.keyId, slots: slots.map(({ slot }) => slot.id), ...where, disks: disks.kind },
+    "agent.serving",
+  )
   await Promise.race([agent.serve(signal), failureOf(telemetry.ended)])
   log.info("agent.stopped")
   return journal.totals()

@@ -44,13 +44,13 @@ export interface ChosenEngine {
 }
 
 /**
- * The strongest isolation that works here and holds a shard's limits: gVisor, then an engine without root, then any. Each way is tried
+ * The strongest isolation of the engine that works here and holds a shard's limits: gVisor, then its default runtime. Each way is tried
  * with the probe in the sandbox that shards get, because a runtime that is installed need not work. What is named is taken or refused.
  * @throws Fault `engine-*`, `container-not-created` or `probe-*` of the first way that was tried when none works.
  */
 export async function chooseEngine(wish: EngineWish): Promise<ChosenEngine> {
   const trials: Trials = { wish, passedOver: [], faults: [] }
-  const ways = await waysOf(wish)
+  const ways = await waysOf(trials)
   const engine = await firstThatWorks(ways, trials)
   if (engine === null) throw clearestOf(trials.faults)
   return { engine, gpuEngine: await gpuEngineFor(engine, ways, trials), passedOver: trials.passedOver }
@@ -70,35 +70,51 @@ interface Trials {
   faults: Fault[]
 }
 
-/** The strongest first. Of equal ones Docker is first. */
-async function waysOf(wish: EngineWish): Promise<Way[]> {
-  const { engine: wanted, runtime } = wish
-  const names: EngineName[] = wanted === "auto" ? ["docker", "podman"] : [wanted]
-  const found = await Promise.all(names.map(name => factsOf(name, wish)))
-  const ways = names.flatMap((engine, at) =>
-    waysThrough(engine, found[at] ?? null, runtime).map(way => ({ engine, ...way })),
-  )
-  return ways.sort((one, other) => other.strength - one.strength)
+/** The strongest first. An engine that was not named is looked for in the order of {@link BY_ITSELF}. */
+async function waysOf(trials: Trials): Promise<Way[]> {
+  const { engine: wanted, runtime } = trials.wish
+  for (const engine of wanted === "auto" ? BY_ITSELF : [wanted]) {
+    const facts = await factsOf(engine, trials)
+    if (facts === null) continue
+    const ways = waysThrough(engine, facts, runtime).map(way => ({ engine, ...way }))
+    return ways.sort((one, other) => other.strength - one.strength)
+  }
+  return []
 }
 
-async function factsOf(engine: EngineName, wish: EngineWish): Promise<EngineFacts | null> {
+/** Docker where it answers: Podman's own filter of system calls lets a program make user namespaces, and Docker's does not. */
+const BY_ITSELF: readonly EngineName[] = ["docker", "podman"]
+
+async function factsOf(engine: EngineName, { wish, ...told }: Trials): Promise<EngineFacts | null> {
   try {
     return (await connect({ engine, runtime: null }, wish, "reported")).facts
   } catch (error) {
-    // Its one way is tried all the same, and says why it does not work.
-    if (isFault(error)) return null
-    throw error
+    passOver({ engine, runtime: null }, error, wish, told)
+    return null
   }
+}
+
+/** @throws what is no fault, and the signal's reason when it is aborted. */
+function passOver(
+  way: Pick<Way, "engine" | "runtime">,
+  error: unknown,
+  { signal }: EngineWish,
+  { passedOver, faults }: Omit<Trials, "wish">,
+): void {
+  signal.throwIfAborted()
+  if (!isFault(error)) throw error
+  faults.push(error)
+  passedOver.push({ engine: way.engine, runtime: way.runtime, reason: error.message })
 }
 
 /** An engine's runtimes that are worth a trial: what was named, else gVisor, its default one, and what may work where that fails. */
 export function waysThrough(
   engine: EngineName,
-  facts: Pick<EngineFacts, "rootless" | "runtimes"> | null,
+  facts: Pick<EngineFacts, "rootless" | "runtimes">,
   wanted: EngineWish["runtime"],
 ): Pick<Way, "runtime" | "strength">[] {
-  const strength = facts?.rootless ? 1 : 0
-  if (facts === null || wanted !== "auto") return [{ runtime: wanted === "auto" ? null : wanted, strength }]
+  const strength = facts.rootless ? 1 : 0
+  if (wanted !== "auto") return [{ runtime: wanted, strength }]
   // Podman does not list what it could run. gVisor needs root under it.
   const podmans = facts.rootless ? [] : ["runsc"]
   const gvisors = engine === "podman" ? podmans : facts.runtimes.filter(name => GVISOR.test(name)).sort()
@@ -118,19 +134,13 @@ async function firstThatWorks(ways: readonly Way[], trials: Trials): Promise<Eng
   return null
 }
 
-async function tryWay(
-  { engine, runtime }: Way,
-  { wish, passedOver, faults }: Trials,
-): Promise<Engine | null> {
+async function tryWay(way: Way, { wish, ...told }: Trials): Promise<Engine | null> {
   try {
-    const connected = await connect({ engine, runtime }, wish, "held")
+    const connected = await connect(way, wish, "held")
     await tryOut(connected, wish)
     return connected
   } catch (error) {
-    wish.signal.throwIfAborted()
-    if (!isFault(error)) throw error
-    faults.push(error)
-    passedOver.push({ engine, runtime, reason: error.message })
+    passOver(way, error, wish, told)
     return null
   }
 }

@@ -139,8 +139,14 @@ export class Engine {
 
   /** @param args from `sandboxArgs`. Returns the container's id. Throws Fault `container-not-created`. */
   async create(args: readonly string[], signal: AbortSignal): Promise<string> {
-    const options = { signal, timeoutMs: START_LIMIT_MS }
-    const { ok, stdout, stderr } = await this.#call(["create", ...this.#dialect.createArgs(args)], options)
+    // The owner's own configuration may name proxies, which the client would tell every container, with their passwords.
+    const { ok, stdout, stderr } = await withLogin(null, env =>
+      this.#call(["create", ...this.#dialect.createArgs(args)], {
+        signal,
+        timeoutMs: START_LIMIT_MS,
+        env: { DOCKER_HOST: this.#address, ...env },
+      }),
+    )
     if (!ok) throw notCreated("created", stderr)
     return stdout.trim()
   }

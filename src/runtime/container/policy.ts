@@ -23,7 +23,7 @@ export const PROFILES = {
   },
   jit: {
     summary: "As strict, but a shard may run what it writes to /tmp, as torch.compile and Triton do.",
-    cost: "A shard can build programs in /tmp and run machine code that came with no image. All other walls stay.",
+    cost: "What a shard writes to /tmp can be run and loaded. Code in memory alone can run in either profile. All other walls stay.",
     tmp: "exec",
   },
 } as const satisfies Record<string, Profile>

@@ -1,4 +1,4 @@
-import { SHARD_USER } from "../container/policy.ts"
+import { PROFILES, SHARD_USER } from "../container/policy.ts"
 import { sandboxArgs } from "../container/sandbox.ts"
 import type { Expected } from "./honoured.ts"
 import type { ProbeReport } from "./report.ts"
@@ -65,11 +65,12 @@ function privileges({ noNewPrivs, seccompMode }: ProbeReport, { isolation }: Exp
   ]
 }
 
-function files(report: ProbeReport, { placement }: Expected): FlagCheck[] {
-  const { tmpMiB, shmMiB } = placement.spec.limits
+function files(report: ProbeReport, { placement: { spec, profile = "strict" } }: Expected): FlagCheck[] {
+  const { tmpMiB, shmMiB } = spec.limits
+  const noexec = equal("--tmpfs=/tmp:noexec", "true", report.tmpNoexec)
   return [
     equal("--read-only", "true", report.rootReadOnly),
-    equal("--tmpfs=/tmp:noexec", "true", report.tmpNoexec),
+    ...(PROFILES[profile].tmp === "noexec" ? [noexec] : []),
     equal("--tmpfs=/tmp:size", tmpMiB * MIB, report.tmpBytes),
     equal("--shm-size", shmMiB * MIB, report.shmBytes),
   ]

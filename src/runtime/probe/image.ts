@@ -47,10 +47,11 @@ export function imageArchive(program: Uint8Array, arch: string = process.arch): 
   return { reference, digest: config.digest, bytes }
 }
 
-/** The image's files: the program, the mount points of a shard (the root is read-only), and a folder to try to write to. */
+/** The image's files: the program, again as set-uid, mount points of a shard (the root is read-only), and a folder to try to write to. */
 const LAYER = (program: Uint8Array): TarEntry[] => [
   { name: "open/", mode: 0o1777 },
   { name: "probe", mode: 0o555, bytes: program },
+  { name: "setuid-probe", mode: 0o4555, bytes: program },
   { name: "shard/", mode: 0o755 },
   { name: "tmp/", mode: 0o1777 },
 ]

@@ -2,6 +2,7 @@ import { join } from "node:path"
 import type { Digest } from "../../protocol/digest.ts"
 import { randomId } from "../../protocol/handshake.ts"
 import { ShardSpec, specDigest } from "../../protocol/shard-spec.ts"
+import type { ProfileName } from "../container/policy.ts"
 import type { GpuPlacement, Placement, ShardFolders } from "../container/sandbox.ts"
 import { PROBE_IMAGE } from "./image.ts"
 
@@ -17,33 +18,43 @@ export interface ProbePlace {
   root: string
   /** As `--runtime` takes it; null for the engine's default. */
   runtime: string | null
+  /** What the probe is to do; it reports when not given. */
+  argv?: readonly string[]
+  /** `strict` when not given. */
+  profile?: ProfileName
+  limits?: Partial<ShardSpec["limits"]>
+  memoryMiB?: number
+  /** A file that is mounted as the input `data`. */
+  input?: string
 }
 
 /** The probe as a shard like any other: a spec with the limits that every spec has unless it says otherwise. */
-export function probePlacement({ image, gpu, home, root, runtime }: ProbePlace): Placement {
+export function probePlacement(place: ProbePlace): Placement {
+  const { image, gpu, home, root, runtime, argv = ["report"], memoryMiB, limits = {}, input } = place
   const spec = ShardSpec.parse({
     image: { name: PROBE_IMAGE, digest: image },
-    command: { argv: ["/probe", "report"] },
+    command: { argv: ["/probe", ...argv] },
     inputs: [],
     outputs: ["report.json"],
-    resources: { device: gpu.device },
-    limits: {},
+    resources: { device: gpu.device, memoryMiB },
+    limits,
   })
   return {
     spec,
     image,
     labels: { lease: randomId(), epoch: 1, spec: specDigest(spec), home },
-    folders: foldersIn(root),
+    folders: foldersIn(root, input),
+    profile: place.profile ?? "strict",
     gpu,
     graceMs: GRACE_MS,
     ...(runtime === null ? {} : { runtime }),
   }
 }
 
-function foldersIn(root: string): ShardFolders {
+function foldersIn(root: string, input: string | undefined): ShardFolders {
   return {
     spec: join(root, "spec.json"),
-    inputs: [],
+    inputs: input === undefined ? [] : [{ name: "data", path: input }],
     out: join(root, "out"),
     checkpoint: join(root, "checkpoint"),
   }

@@ -1,19 +1,14 @@
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { canonicalJson } from "../../protocol/digest.ts"
-import { Fault, isFault } from "../../protocol/fault.ts"
-import { printable } from "../container/docker.ts"
+import type { Isolation } from "../../protocol/proof.ts"
 import type { Engine } from "../container/engine.ts"
 import { type GpuPlacement, type Placement, type ShardLabels, sandboxArgs } from "../container/sandbox.ts"
 import type { Expected } from "./honoured.ts"
 import { prepareProbeImage } from "./image.ts"
 import { NO_IMAGE, probePlacement } from "./placement.ts"
 import { ProbeReport } from "./report.ts"
-
-/** gVisor starts in seconds, a card's driver may load first; the probe itself takes milliseconds. */
-const REPORT_LIMIT_MS = 60_000
-const REMOVE_LIMIT_MS = 30_000
-const SAID_CHARS = 300
+import { parseSaid, runToEnd } from "./run.ts"
 
 export interface ProbeOptions {
   engine: Engine
@@ -46,14 +41,17 @@ export async function probe(options: ProbeOptions, signal: AbortSignal): Promise
 
 /** What `probe` with the same engine, card and runtime should see: for `dishonoured` and `unseen`. */
 export function expectedOf(options: Pick<ProbeOptions, "engine" | "gpu" | "runtime">): Expected {
-  const { engine, gpu } = options
-  const runtime = runtimeOf(options)
-  const place = { image: NO_IMAGE, gpu, home: "", root: "/", runtime }
-  const isolation = options.runtime?.startsWith("runsc") ? "gvisor" : engine.facts.isolation
-  return { placement: probePlacement(place), isolation }
+  const place = { image: NO_IMAGE, gpu: options.gpu, home: "", root: "/", runtime: runtimeOf(options) }
+  return { placement: probePlacement(place), isolation: isolationOf(options) }
 }
 
-function runtimeOf({ engine, runtime }: Pick<ProbeOptions, "engine" | "runtime">): string | null {
+/** How the probe's container is walled off. */
+export function isolationOf({ engine, runtime }: Pick<ProbeOptions, "engine" | "runtime">): Isolation {
+  return runtime?.startsWith("runsc") ? "gvisor" : engine.facts.isolation
+}
+
+/** As `--runtime` takes it: the one that was asked for, else what the engine was connected with; null for its default. */
+export function runtimeOf({ engine, runtime }: Pick<ProbeOptions, "engine" | "runtime">): string | null {
   return runtime ?? engine.facts.runtimeFlag
 }
 
@@ -76,52 +74,11 @@ export async function runProbe(
   labels: ShardLabels,
   signal: AbortSignal,
 ): Promise<ProbeReport> {
-  const limit = AbortSignal.timeout(REPORT_LIMIT_MS)
-  const either = AbortSignal.any([signal, limit])
-  try {
-    const id = await engine.create(args, either)
-    await engine.start(id, either)
-    return parseReport(await engine.wait(id, either), await stdoutOf(engine, id, either))
-  } catch (error) {
-    if (limit.aborted && error === limit.reason)
-      throw failed(`it did not end within ${REPORT_LIMIT_MS / 1000} s`)
-    throw error
-  } finally {
-    // By its labels, for a creation may be cut off before it tells the id; and also when the caller has given up.
-    await removeOrLeave(engine, labels)
-  }
-}
-
-/** What an engine in trouble does not remove carries the agent's label, and the sweep at its next start finds it. */
-async function removeOrLeave(engine: Engine, labels: ShardLabels): Promise<void> {
-  const limit = AbortSignal.timeout(REMOVE_LIMIT_MS)
-  try {
-    await engine.removeAll(labels, limit)
-  } catch (error) {
-    if (!isFault(error) && error !== limit.reason) throw error
-  }
-}
-
-async function stdoutOf(engine: Engine, id: string, signal: AbortSignal): Promise<string> {
-  const lines: string[] = []
-  for await (const line of engine.logs(id, "all", signal)) lines.push(line)
-  return lines.join("\n")
+  const { exitCode, stdout } = await runToEnd(engine, args, labels, signal)
+  return parseReport(exitCode, stdout)
 }
 
 /** @throws Fault `probe-failed`. */
 export function parseReport(exitCode: number, stdout: string): ProbeReport {
-  if (exitCode !== 0) throw failed(`it ended with exit code ${exitCode}`, stdout)
-  try {
-    return ProbeReport.parse(JSON.parse(stdout))
-  } catch (cause) {
-    throw failed("what it printed is no report", stdout, cause)
-  }
-}
-
-function failed(why: string, stdout = "", cause?: unknown): Fault {
-  return new Fault("probe-failed", `The probe did not report from inside the container: ${why}.`, {
-    hint: "See whether `docker run` works with another image; if it does, run `npm run build` to make the probe anew.",
-    facts: { stdout: printable(stdout).slice(0, SAID_CHARS) },
-    cause,
-  })
+  return parseSaid(ProbeReport, exitCode, stdout)
 }

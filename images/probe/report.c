@@ -1,16 +1,10 @@
-/*
- * The probe says from inside the sandbox what is really true there: one JSON object on stdout. What this kernel or runtime does not
- * tell is null. It needs nothing from its image, so it is linked statically, and it trusts no flag: where an attempt is harmless
- * (writing a file, starting a program, opening a device) it makes the attempt.
- */
-#define _GNU_SOURCE
-#include <dirent.h>
+/* What is really true inside the sandbox. What this kernel or runtime does not tell is null. */
+#include "probe.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <limits.h>
 #include <net/if.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,83 +18,7 @@
 
 extern char **environ;
 
-enum { NO = 0, YES = 1, UNKNOWN = -2 };
-#define UNLIMITED (-1LL)
-
-/* ---- JSON, written as it comes ---- */
-
-static const char *comma = "";
-
-static void next(void) {
-  fputs(comma, stdout);
-  comma = ",";
-}
-
-static void begin(char bracket) {
-  putchar(bracket);
-  comma = "";
-}
-
-static void end(char bracket) {
-  putchar(bracket);
-  comma = ",";
-}
-
-/* Bytes outside of ASCII stand as code points of their own value: what they were meant to be is not known here. */
-static void put_text(const char *text) {
-  putchar('"');
-  for (const unsigned char *c = (const unsigned char *)text; *c != 0; c++) {
-    if (*c < 0x20 || *c >= 0x7f || *c == '"' || *c == '\\')
-      printf("\\u%04x", *c);
-    else
-      putchar(*c);
-  }
-  putchar('"');
-}
-
-static void put_key(const char *name) {
-  next();
-  put_text(name);
-  putchar(':');
-}
-
-static void put_text_field(const char *name, const char *text) {
-  put_key(name);
-  if (text == NULL)
-    fputs("null", stdout);
-  else
-    put_text(text);
-}
-
-static void put_bool_field(const char *name, int answer) {
-  put_key(name);
-  fputs(answer == UNKNOWN ? "null" : answer ? "true" : "false", stdout);
-}
-
-static void put_limit_field(const char *name, long long limit) {
-  put_key(name);
-  if (limit == UNKNOWN)
-    fputs("null", stdout);
-  else if (limit == UNLIMITED)
-    fputs("\"max\"", stdout);
-  else
-    printf("%lld", limit);
-}
-
-/* ---- Small files of the kernel ---- */
-
-/* The file's text without its last line end, as much as fits; false when it cannot be read. */
-static bool read_text(const char *path, char *text, size_t size) {
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0) return false;
-  size_t length = 0;
-  ssize_t got;
-  while (length < size - 1 && (got = read(file, text + length, size - 1 - length)) > 0) length += (size_t)got;
-  close(file);
-  while (length > 0 && text[length - 1] == '\n') length--;
-  text[length] = 0;
-  return length > 0;
-}
+enum { NO = 0, YES = 1 };
 
 /* One value of /proc/self/status (proc_pid_status(5)), or NULL. */
 static const char *status_value(const char *name, char *value, size_t size) {
@@ -118,8 +36,8 @@ static const char *status_value(const char *name, char *value, size_t size) {
 /* ---- Who we are ---- */
 
 static void put_identity(void) {
-  printf("\"uid\":%u,\"gid\":%u", geteuid(), getegid());
-  comma = ",";
+  put_limit_field("uid", geteuid());
+  put_limit_field("gid", getegid());
   gid_t groups[1024];
   int count = getgroups(1024, groups);
   put_key("groups");
@@ -333,24 +251,6 @@ static void put_environment(void) {
 
 /* ---- Devices ---- */
 
-static const char *error_name(int error) {
-  static char other[32];
-  switch (error) {
-  case EPERM: return "EPERM";
-  case EACCES: return "EACCES";
-  case ENOENT: return "ENOENT";
-  case ENODEV: return "ENODEV";
-  case ENXIO: return "ENXIO";
-  case EBUSY: return "EBUSY";
-  case EIO: return "EIO";
-  case EINVAL: return "EINVAL";
-  case EROFS: return "EROFS";
-  case EISDIR: return "EISDIR";
-  case ENOMEM: return "ENOMEM";
-  default: snprintf(other, sizeof other, "errno %d", error); return other;
-  }
-}
-
 /* A node that is there may still be refused by the engine's device policy, which only an open shows. */
 static void put_device(const char *path) {
   /* MIG's capability nodes may only be read. */
@@ -376,30 +276,6 @@ static bool is_usual(const char *name) {
   for (int i = 0; usual[i] != NULL; i++)
     if (strcmp(name, usual[i]) == 0) return true;
   return false;
-}
-
-static int not_hidden(const struct dirent *entry) { return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0; }
-
-static bool is_folder(const char *path) {
-  struct stat facts;
-  return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
-}
-
-/* False when the path is too long. */
-static bool join(char path[static PATH_MAX], const char *folder, const char *name) {
-  int length = snprintf(path, PATH_MAX, "%s/%s", folder, name);
-  return length > 0 && length < PATH_MAX;
-}
-
-/* Calls `take` for every name in a folder, in order; a folder that cannot be read has none. */
-static void each_name(const char *folder, void (*take)(const char *folder, const char *name)) {
-  struct dirent **names;
-  int count = scandir(folder, &names, not_hidden, alphasort);
-  for (int i = 0; i < count; i++) {
-    take(folder, names[i]->d_name);
-    free(names[i]);
-  }
-  if (count >= 0) free(names);
 }
 
 static void take_inner(const char *folder, const char *name) {
@@ -435,9 +311,9 @@ static void put_devices(void) {
   end(']');
 }
 
-/* ---- Commands ---- */
+/* ---- The whole ---- */
 
-static int report(void) {
+void put_report(void) {
   begin('{');
   put_identity();
   put_rights();
@@ -449,21 +325,4 @@ static int report(void) {
   put_environment();
   put_devices();
   end('}');
-  putchar('\n');
-  return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
-}
-
-/* What the script in /tmp runs when it may. */
-static int succeed(void) { return 0; }
-
-static const struct {
-  const char *name;
-  int (*run)(void);
-} commands[] = {{"report", report}, {"true", succeed}};
-
-int main(int argc, char **argv) {
-  for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
-    if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run();
-  fputs("usage: probe report\n", stderr);
-  return 2;
 }
