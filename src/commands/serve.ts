@@ -1,12 +1,11 @@
 import { Flags } from "@oclif/core"
 import { BaseCommand } from "../cli/base-command.ts"
 import { counted } from "../cli/counted.ts"
+import { isolationFlags } from "../cli/isolation-flags.ts"
 import { sysfsFlag } from "../cli/sysfs-flag.ts"
 import { formatCredits } from "../protocol/credits.ts"
 import type { GpuChoice } from "../runtime/agent/gpu-berths.ts"
 import { serve } from "../runtime/agent/serve.ts"
-
-const ENGINES = ["auto", "docker", "podman"] as const
 
 export default class Serve extends BaseCommand {
   static override summary = "Take leases, run each shard in a sandbox, prove the work and get paid."
@@ -41,17 +40,7 @@ export default class Serve extends BaseCommand {
       min: 64,
       env: "ZG_MEMORY_MIB",
     }),
-    engine: Flags.option({ options: ENGINES })({
-      description: "container engine; auto takes the strongest isolation that works here",
-      default: "auto",
-      env: "ZG_ENGINE",
-    }),
-    runtime: Flags.string({
-      description: "the engine's runtime, such as runc or runsc (gVisor); auto takes gVisor where it works",
-      default: "auto",
-      env: "ZG_RUNTIME",
-      helpValue: "auto|NAME",
-    }),
+    ...isolationFlags,
     metrics: Flags.boolean({
       description: "tell Prometheus about cards and shards, at http://127.0.0.1:9464/metrics",
       env: "ZG_METRICS",

@@ -1,9 +1,10 @@
 import { Flags } from "@oclif/core"
-import ora from "ora"
 import { BaseCommand } from "../../cli/base-command.ts"
+import { isolationFlags } from "../../cli/isolation-flags.ts"
 import { jailReport } from "../../cli/jail-report.ts"
+import { startSpinner } from "../../cli/spinner.ts"
 import { readSettings } from "../../runtime/agent/settings.ts"
-import { connectEngine } from "../../runtime/container/connect.ts"
+import { chooseEngine } from "../../runtime/container/choose-engine.ts"
 import { chooseDisks } from "../../runtime/container/disks.ts"
 import { readRules } from "../../runtime/host/rules/rules-file.ts"
 import { requireJail } from "../../runtime/probe/require-jail.ts"
@@ -21,6 +22,7 @@ export default class SandboxTestCommand extends BaseCommand {
     "<%= config.bin %> sandbox test --json",
   ]
   static override flags = {
+    ...isolationFlags,
     full: Flags.boolean({ description: "also what takes some seconds: bombs, fillers and floods" }),
   }
 
@@ -28,12 +30,12 @@ export default class SandboxTestCommand extends BaseCommand {
     const { flags } = await this.parse(SandboxTestCommand)
     const home = this.openHome(flags)
     const { profile } = await readRules(home.rules)
-    const engine = await connectEngine({ signal: this.signal })
+    const { engine: name, runtime } = flags
+    const { engine } = await chooseEngine({ engine: name, runtime, gpus: false, signal: this.signal })
     const disks = await chooseDisks(home.shards, this.signal)
     const market = readSettings(home)?.market.url
     const addresses = market === undefined ? [] : await addressOf(market)
-    const isSilent = this.jsonEnabled() || !process.stderr.isTTY || process.stderr.columns === 0
-    const spinner = ora({ text: "Attacking", isSilent, discardStdin: false }).start()
+    const spinner = startSpinner("Attacking", this.jsonEnabled() || !process.stderr.isTTY)
     const onStep = (what: string) => {
       spinner.text = `Attacking: ${what}`
     }
