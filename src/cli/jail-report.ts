@@ -53,11 +53,14 @@ function refusals(blocked: readonly Tried[]): string {
 function conclusion(report: SandboxTest["report"], all: readonly Tried[], signed: string | null): string[] {
   const through = all.filter(({ outcome }) => outcome === "open" || outcome === "unknown")
   const where = `${report.engine.name} ${report.engine.version}, ${report.runtime}, profile ${report.profile}, disks ${report.disks}`
-  const walls = report.violations.length
+  const failures = [
+    ...(through.length === 0 ? [] : [`${through.length} of ${counted(all.length, "attempt")} got through`]),
+    ...(report.violations.length === 0 ? [] : [`${counted(report.violations.length, "flag")} not in force`]),
+  ]
   return [
-    through.length + walls === 0
+    failures.length === 0
       ? `Nothing got out: ${counted(all.length, "attempt")} on ${where}.`
-      : `${counted(through.length, "attempt")} of ${all.length} got out and ${counted(walls, "wall")} is not in force, on ${where}.`,
+      : `${failures.join(", ")}, on ${where}.`,
     ...(report.unseen.length === 0 ? [] : [`Not to be seen from inside: ${report.unseen.join(", ")}.`]),
     signed === null ? "Not signed: there is no identity yet (`zg-agent register`)." : `Signed in ${signed}.`,
   ]
