@@ -1,10 +1,10 @@
 import type { Logger } from "pino"
-import { type ChosenEngine, chooseEngine, type EngineWish } from "../container/choose-engine.ts"
 import type { Disks } from "../container/disks.ts"
 import type { Rules } from "../host/rules/rules.ts"
 import { requireJail } from "../probe/require-jail.ts"
 import { addressOf } from "../probe/targets.ts"
 import { testSandbox } from "../probe/test-sandbox.ts"
+import { type ChosenEngine, chooseEngine, type EngineWish } from "./choose-engine.ts"
 import type { Home } from "./home.ts"
 
 /** Chooses the engine, and says which ways were not taken. Throws as `chooseEngine`. */

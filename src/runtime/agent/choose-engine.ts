@@ -3,11 +3,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Fault, isFault } from "../../protocol/fault.ts"
 import { randomId } from "../../protocol/handshake.ts"
+import { connectEngine } from "../container/connect.ts"
+import type { EngineName } from "../container/dialect.ts"
+import type { Engine, EngineFacts } from "../container/engine.ts"
 import { dishonoured } from "../probe/honoured.ts"
 import { expectedOf, probe } from "../probe/probe.ts"
-import { connectEngine } from "./connect.ts"
-import type { EngineName } from "./dialect.ts"
-import type { Engine, EngineFacts } from "./engine.ts"
 
 /** A runtime that hangs is told from one that starts slowly; gVisor takes a second or two. */
 const TRIAL_LIMIT_MS = 30_000
