@@ -63,6 +63,10 @@ function serving(home: Home) {
 
 within("an agent declines what its owner forbids, and the buyer is told by which rule", async () => {
   const agent = serving(await homeWith("limits: { outMiB: 32 }\n"))
+  // A job that nobody could take would fail before the agent is there.
+  await expect
+    .poll(() => agent.lines.some(({ msg }) => msg === "market.connected"), { timeout: 30_000 })
+    .toBe(true)
   const buyer = await enrol(market.url)
   const job = batchJob(1, { resources: { device: "cpu", cpus: 1, memoryMiB: 64, vramMiB: 0 } })
   const id = await submit(buyer, job)
