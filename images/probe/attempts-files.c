@@ -265,7 +265,8 @@ static struct outcome exec_in(const char *folder) {
   char path[PATH_MAX];
   if (!join(path, folder, "probe-XXXXXX")) return untried("the path is too long");
   int file = mkstemp(path);
-  if (file < 0) return blocked("%s from open(2) in %s", error_name(errno), folder);
+  // A shard has to be able to write there. Where it cannot, the engine does not see what the agent mounted.
+  if (file < 0) return untried("%s from open(2) in %s: no shard could write there", error_name(errno), folder);
   bool written = dprintf(file, "#!/probe true\n") > 0 && fchmod(file, 0700) == 0;
   close(file);
   int status = -1;

@@ -56,7 +56,7 @@ test("a card that is not there cannot be named", { timeout: 60_000 }, async () =
   expect(exitCode).toBe(10)
 })
 
-test("a card is a slot, is sampled, and a job for it reaches the engine with that card and no other", {
+test("a card is a slot, is sampled, and a job for it reaches the engine, which has no driver for it here", {
   timeout: 120_000,
 }, async () => {
   const port = await freePort(20_000 + Math.floor(Math.random() * 20_000))

@@ -21,9 +21,6 @@ import { openEngines, passJail } from "./open-engines.ts"
 import { type Offering, openSlots } from "./open-slots.ts"
 import { requireSettings } from "./settings.ts"
 
-/** A card that cannot be told from its twin has no telemetry of its own. */
-const UNKNOWN_CARD = "unknown"
-
 export interface ServeOptions {
   home: Home
   offering: Offering
@@ -80,8 +77,7 @@ export async function serve(
     version: program.version,
     marketKey: market.publicKey,
     graceMs: GRACE_MS,
-    meter: (cards: Berth["gpus"]) =>
-      telemetry.meter(cards.map(card => telemetry.identify(card) ?? UNKNOWN_CARD)),
+    meter: (cards: Berth["gpus"]) => telemetry.meter(cards.map(telemetry.identify)),
   }
   const agent = new Agent({ slots, telemetry, link, journal, ports, gpuEngine, log })
   parts.use(await openControl(home, () => agent.status()))

@@ -42,8 +42,8 @@ export interface Disks {
 }
 
 /**
- * The strictest way that works here: file systems of their own need root and a kernel with loop devices, and the folder's own file
- * system has to be one that this machine's engine sees. It is tried, not assumed.
+ * The strictest way that works here: file systems of their own need root and a kernel with loop devices. It is tried, not assumed;
+ * whether the engine sees what is mounted, the jail test finds out.
  * @param root where the shards' folders will be.
  */
 export async function chooseDisks(root: string, signal: AbortSignal): Promise<Disks> {

@@ -44,8 +44,8 @@ export interface Telemetry {
   cards(): CardReport[]
   /** The identity of the card that a proof or a berth names; null when it is none of these, or not certainly one. */
   identify(card: { uuid: string | null; pciAddress: string | null }): string | null
-  /** Begins to meter these cards; none are a CPU's. */
-  meter(identities: readonly string[]): Meter
+  /** Begins to meter these cards; none are a CPU's. A card that cannot be told (null) leaves the sum unknown. */
+  meter(identities: readonly (string | null)[]): Meter
   /**
    * Settles when nothing is sampled any more: after the signal's abort, when no child is left, or at once where no card can be
    * sampled. Rejects on a bug.
@@ -69,7 +69,7 @@ export function startTelemetry(options: TelemetryOptions, signal: AbortSignal): 
     identify: card => identify(card, identities, gpus),
     meter: wanted =>
       openMeter(
-        wanted.map(identity => byIdentity.get(identity) ?? null),
+        wanted.map(identity => (identity === null ? null : (byIdentity.get(identity) ?? null))),
         clocks,
       ),
     ended: Promise.all([

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import type { DetectedGpu } from "../../../../src/runtime/host/gpu.ts"
+import { type DetectedGpu, UNREPORTED } from "../../../../src/runtime/host/gpu.ts"
 
 const FOLDER = join(import.meta.dirname, "../../../recorded/nvidia")
 
@@ -17,24 +17,8 @@ export function card(known: Partial<DetectedGpu>): DetectedGpu {
   return {
     index: 0,
     vendor: "nvidia",
-    name: null,
-    uuid: null,
-    pciAddress: null,
-    vramTotalMiB: null,
-    vramUsedMiB: null,
-    driverVersion: null,
-    temperatureC: null,
-    utilizationPct: null,
-    powerDrawW: null,
-    powerLimitW: null,
-    fanPct: null,
-    clocksMhz: { core: null, memory: null },
-    pcie: { gen: null, width: null, maxWidth: null },
-    computeCapability: null,
-    gfxTarget: null,
-    renderNode: null,
+    ...UNREPORTED,
     backends: ["cuda"],
-    mig: null,
     health: "ok",
     offerable: true,
     reasons: [],
