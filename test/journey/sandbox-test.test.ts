@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs"
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { execa } from "execa"
 import { expect, test } from "vitest"
 
@@ -35,3 +35,26 @@ test.skipIf(!isRoot)(
     expect(exitCode).toBe(30)
   },
 )
+
+test("a package without the attacking program is told as unfit, by doctor too", {
+  timeout: 60_000,
+}, async () => {
+  const root = mkdtempSync(join(tmpdir(), "zg-package-"))
+  for (const part of ["bin", "dist", "package.json", "oclif.manifest.json"])
+    cpSync(part, join(root, part), { recursive: true })
+  rmSync(join(root, "dist/probe"), { recursive: true })
+  symlinkSync(resolve("node_modules"), join(root, "node_modules"))
+  const env = { ZG_HOME: join(root, "home"), ZG_ENGINE: "docker", ZG_RUNTIME: "runc" }
+  const run = (...args: string[]) =>
+    execa(process.execPath, [join(root, "bin/run.js"), ...args, "--json"], { env, reject: false })
+  const [tested, examined] = await Promise.all([run("sandbox", "test"), run("doctor")])
+  expect(JSON.parse(tested.stdout)).toMatchObject({ error: { code: "probe-missing" } })
+  expect(tested.exitCode).toBe(30)
+  const { checks } = JSON.parse(examined.stdout) as {
+    checks: { id: string; state: string; remedy: string }[]
+  }
+  const check = checks.find(({ id }) => id === "container-start")
+  expect(check).toMatchObject({ state: "failed", remedy: expect.stringContaining("C compiler") })
+  expect(examined.exitCode).toBe(10)
+  rmSync(root, { recursive: true })
+})

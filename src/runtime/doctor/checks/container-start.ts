@@ -1,5 +1,5 @@
 import { isFault } from "../../../protocol/fault.ts"
-import { failed, ok, skipped, warning } from "../check.ts"
+import { failed, ok, skipped } from "../check.ts"
 import type { Inspection } from "../inspection.ts"
 import { engineSaid } from "../said.ts"
 
@@ -14,8 +14,6 @@ export const containerStart: Inspection = {
       const { report, ms } = await site.sandbox()
       return ok(`yes, in the sandbox, in ${ms} ms; inside runs ${report.kernel}`)
     } catch (error) {
-      // Without the probe nothing is known; nothing is wrong with the machine either.
-      if (isFault(error, "probe-missing")) return warning(error.message, { remedy: error.hint })
       if (!isFault(error)) throw error
       const said = engineSaid(error)
       return failed([error.message, said].filter(Boolean).join("\n"), { remedy: error.hint })
