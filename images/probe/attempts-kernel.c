@@ -6,6 +6,7 @@
 #include <linux/kcmp.h>
 #include <linux/perf_event.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
@@ -169,6 +170,26 @@ ATTEMPT(ring) {
   return judged(syscall(425, 1, parameters), "io_uring_setup(2)");
 }
 
+/* A second table of system calls, by other numbers: a filter that looks at numbers alone would pass them (syscall(2), seccomp(2)). */
+#ifdef __x86_64__
+static sigjmp_buf before_fault;
+static void back(int signal) { siglongjmp(before_fault, signal); }
+#endif
+
+ATTEMPT(narrow_calls) {
+#ifdef __x86_64__
+  long id = -1;
+  if (sigsetjmp(before_fault, 1) != 0) return blocked("SIGSEGV: this kernel has no such table");
+  signal(SIGSEGV, back);
+  /* 20 is getpid(2) there. */
+  __asm__ volatile("int $0x80" : "=a"(id) : "a"(20) : "memory");
+  errno = (int)-id;
+  return id > 0 ? opened("int 0x80 was answered") : judged(-1, "int 0x80");
+#else
+  return blocked("this processor's programs have one table of calls");
+#endif
+}
+
 ATTEMPT(load_module) { return judged(syscall(SYS_init_module, "", 0, ""), "init_module(2)"); }
 
 ATTEMPT(load_kernel) { return judged(syscall(SYS_kexec_load, 0, 0, NULL, 0), "kexec_load(2)"); }
@@ -251,6 +272,7 @@ const struct attempt kernel_attempts[] = {
     {"bpf", kernel_program},
     {"perf-event", performance_counters},
     {"io-uring", ring},
+    {"calls-of-32-bits", narrow_calls},
     {"kernel-module", load_module},
     {"kexec", load_kernel},
     {"swap", swap_on},

@@ -129,6 +129,23 @@ static struct outcome hypervisor(const struct told *about) {
   return judged(socket(AF_VSOCK, SOCK_STREAM, 0), "socket(2) of AF_VSOCK");
 }
 
+/* Code that few programs need, and that the kernel loads for whoever asks (socket(2)). */
+static struct outcome rare_sockets(const struct told *about) {
+  (void)about;
+  static const struct { int domain, type, protocol; const char *name; } kinds[] = {
+      {AF_ALG, SOCK_SEQPACKET, 0, "AF_ALG"}, {AF_KEY, SOCK_RAW, 2, "AF_KEY"}, {AF_RDS, SOCK_SEQPACKET, 0, "AF_RDS"},
+      {AF_TIPC, SOCK_STREAM, 0, "AF_TIPC"}, {AF_BLUETOOTH, SOCK_RAW, 1, "AF_BLUETOOTH"}, {AF_NETLINK, SOCK_RAW, 12, "NETLINK_NETFILTER"},
+      {AF_INET, SOCK_STREAM, 132, "SCTP"}, {AF_INET, SOCK_STREAM, 262, "MPTCP"}, {AF_INET, SOCK_DGRAM, 136, "UDP-Lite"},
+  };
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    int end = socket(kinds[i].domain, kinds[i].type | SOCK_CLOEXEC, kinds[i].protocol);
+    if (end < 0) continue;
+    close(end);
+    return opened("socket(2) of %s went through", kinds[i].name);
+  }
+  return blocked("none of %zu kinds", sizeof kinds / sizeof *kinds);
+}
+
 /* ---- UNIX sockets ---- */
 
 static int connect_unix(const char *path) {
@@ -178,6 +195,7 @@ const struct attempt network_attempts[] = {
     {"lan-broadcast", everybody},
     {"raw-socket", raw_sockets},
     {"hypervisor-socket", hypervisor},
+    {"rare-sockets", rare_sockets},
     {"engine-socket", engine_sockets},
     {"machine-socket", host_sockets},
     {NULL, NULL},

@@ -33,7 +33,6 @@ export function sandboxReport(policy: PolicyDescription, rulesPath: string): str
       ["  more rights", "--privileged, a capability, another user, the engine's socket"],
     ]),
     ...section("Beside the flags", "proofs name the first two as they were", [
-      ["  seccomp", "the engine's own filter of system calls"],
       [
         "  out, checkpoint",
         "file systems of their limits' size where the agent is root, else measured all along",

@@ -44,7 +44,8 @@ export interface ChosenEngine {
 }
 
 /**
- * The strongest isolation of the engine that works here and holds a shard's limits: gVisor, then its default runtime. Each way is tried
+ * The strongest isolation that works here and holds a shard's limits, over all engines: gVisor, then an engine without root, then an
+ * engine's default runtime. Each way is tried
  * with the probe in the sandbox that shards get, because a runtime that is installed need not work. What is named is taken or refused.
  * @throws Fault `engine-*`, `container-not-created` or `probe-*` of the first way that was tried when none works.
  */
@@ -70,19 +71,18 @@ interface Trials {
   faults: Fault[]
 }
 
-/** The strongest first. An engine that was not named is looked for in the order of {@link BY_ITSELF}. */
+/** The strongest first; of equal ones those of the engine that stands first in {@link BY_ITSELF}. */
 async function waysOf(trials: Trials): Promise<Way[]> {
   const { engine: wanted, runtime } = trials.wish
+  const ways: Way[] = []
   for (const engine of wanted === "auto" ? BY_ITSELF : [wanted]) {
     const facts = await factsOf(engine, trials)
-    if (facts === null) continue
-    const ways = waysThrough(engine, facts, runtime).map(way => ({ engine, ...way }))
-    return ways.sort((one, other) => other.strength - one.strength)
+    if (facts !== null) ways.push(...waysThrough(engine, facts, runtime).map(way => ({ engine, ...way })))
   }
-  return []
+  return ways.sort((one, other) => other.strength - one.strength)
 }
 
-/** Docker where it answers: Podman's own filter of system calls lets a program make user namespaces, and Docker's does not. */
+/** Docker before Podman, as more hosts have images there already. */
 const BY_ITSELF: readonly EngineName[] = ["docker", "podman"]
 
 async function factsOf(engine: EngineName, { wish, ...told }: Trials): Promise<EngineFacts | null> {

@@ -1,9 +1,9 @@
 import { connect } from "node:net"
 import { z } from "zod"
 import { Fault } from "../../protocol/fault.ts"
-import type { EngineName } from "./dialect.ts"
+import { DOCKER, type EngineName, withSentry } from "./dialect.ts"
 import { callDocker, stderrFact } from "./docker.ts"
-import { Engine } from "./engine.ts"
+import { Engine, type EngineFacts } from "./engine.ts"
 import { type HeldLimit, requireLimits } from "./limits.ts"
 import { connectPodman } from "./podman.ts"
 
@@ -65,12 +65,12 @@ async function connectDocker(options: ConnectOptions, program: string, timeoutMs
   const runtime = options.runtime ?? info.DefaultRuntime
   if (options.runtime !== undefined && !(options.runtime in info.Runtimes)) throw noRuntime(options.runtime)
   const rootless = isRootless(info)
-  return new Engine(program, address, {
+  const facts: EngineFacts = {
     name: "docker",
     version: info.ServerVersion,
     runtime,
     runtimeFlag: options.runtime ?? null,
-    seccomp: seccompOf(info),
+    filtersCalls: (info.SecurityOptions ?? []).some(option => option.includes("name=seccomp")),
     isolation: runtime.startsWith("runsc") ? "gvisor" : rootless ? "rootless" : "runc",
     rootless,
     cgroupVersion: info.CgroupVersion,
@@ -80,7 +80,8 @@ async function connectDocker(options: ConnectOptions, program: string, timeoutMs
     passesGpus:
       !runtime.startsWith("runsc") ||
       argumentsOf(info, runtime).some(arg => /^--?nvproxy(=true)?$/.test(arg)),
-  })
+  }
+  return new Engine(program, address, facts, facts.isolation === "gvisor" ? withSentry(DOCKER) : DOCKER)
 }
 
 function argumentsOf({ Runtimes }: Info, runtime: string): readonly string[] {
@@ -102,12 +103,6 @@ function readInfo(stdout: string): Info | null {
   } catch {
     return null
   }
-}
-
-/** The profile's name, such as `default` or `builtin`; `unconfined` when the engine has none. */
-function seccompOf({ SecurityOptions }: Info): string {
-  const option = (SecurityOptions ?? []).find(text => text.includes("name=seccomp"))
-  return option?.match(/profile=([^,]+)/)?.[1] ?? (option === undefined ? "unconfined" : "default")
 }
 
 function isRootless({ SecurityOptions }: Info): boolean {

@@ -61,6 +61,18 @@ function podmanArgs(args: readonly string[], { initPath, processes, rootless }: 
   ]
 }
 
+/** What gVisor needs for itself, as it counts among the container's processes: measured, 64 do not start a program and 256 do. */
+const SENTRY_TASKS = 200
+
+/** The same engine with gVisor as its runtime: to the machine each of a shard's threads is one of gVisor's, and a stub beside it. */
+export function withSentry(dialect: Dialect): Dialect {
+  const grown = (arg: string) => {
+    const pids = /^--pids-limit=(\d+)$/.exec(arg)?.[1]
+    return [pids === undefined ? arg : `--pids-limit=${2 * Number(pids) + SENTRY_TASKS}`]
+  }
+  return { ...dialect, createArgs: args => dialect.createArgs(untilImage(args, grown)) }
+}
+
 /** Changes options only: the last of them is `--entrypoint`, then come the image and the shard's own words. */
 function untilImage(args: readonly string[], change: (arg: string) => string[]): string[] {
   const last = args.findIndex(arg => arg.startsWith("--entrypoint="))
@@ -73,6 +85,8 @@ function podmanArg(arg: string): string[] {
   // A runtime stands before the command already.
   if (arg.startsWith("--runtime=")) return []
   if (arg === "--log-driver=local") return ["--log-driver=k8s-file"]
+  // Without a network Podman writes no name server, and takes no word about one.
+  if (/^--dns(-search)?=/.test(arg)) return []
   // One file, which begins anew when it is full.
   if (/^--log-opt=(max-file|compress)=/.test(arg)) return []
   return arg.startsWith("--tmpfs=") ? [`${arg},notmpcopyup`] : [arg]

@@ -26,7 +26,8 @@ export interface EngineFacts {
   runtime: string
   /** What `--runtime` takes, null for the engine's default runtime. */
   runtimeFlag: string | null
-  seccomp: string
+  /** Whether it can filter system calls. */
+  filtersCalls: boolean
   isolation: Isolation
   /** Whether the engine itself runs without root. */
   rootless: boolean

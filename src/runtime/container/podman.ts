@@ -4,7 +4,7 @@ import { z } from "zod"
 import { Fault } from "../../protocol/fault.ts"
 import { cdiDevices } from "./cdi.ts"
 import type { ConnectOptions } from "./connect.ts"
-import { podmanDialect } from "./dialect.ts"
+import { podmanDialect, withSentry } from "./dialect.ts"
 import { callDocker, stderrFact } from "./docker.ts"
 import { Engine, type EngineFacts } from "./engine.ts"
 import type { HeldLimit } from "./limits.ts"
@@ -23,8 +23,8 @@ const OTHER_INITS = [
   "/usr/bin/tini-static",
 ]
 
-/** gVisor without a network of its own, on the platform that needs nothing of the kernel. */
-const GVISOR_FLAGS = ["platform=ptrace", "network=none"]
+/** gVisor without a network of its own, on the platform that its version prefers: systrap, or ptrace before 2023. */
+const GVISOR_FLAGS = ["network=none"]
 
 const Info = z.object({
   host: z.object({
@@ -62,7 +62,8 @@ export async function connectPodman(
     rootless,
     runtime: runtime === null ? null : { name: runtime, flags: isGvisor(runtime) ? GVISOR_FLAGS : [] },
   })
-  return new Engine(program, "", factsOf(info, runtime, await cdiDevices(cdiFolders)), dialect)
+  const facts = factsOf(info, runtime, await cdiDevices(cdiFolders))
+  return new Engine(program, "", facts, facts.isolation === "gvisor" ? withSentry(dialect) : dialect)
 }
 
 function readInfo(stdout: string): PodmanInfo | null {
@@ -86,7 +87,7 @@ export function factsOf(
     version: version.Version,
     runtime: name,
     runtimeFlag: runtime,
-    seccomp: seccompEnabled ? "default" : "unconfined",
+    filtersCalls: seccompEnabled,
     isolation: isGvisor(name) ? "gvisor" : rootless ? "rootless" : "runc",
     rootless,
     cgroupVersion: host.cgroupVersion.replace(/^v/, ""),

@@ -1,4 +1,5 @@
 import type { Limits, Resources } from "../../protocol/shard-spec.ts"
+import { SECCOMP_PATH } from "./seccomp.ts"
 
 /** One flag of the engine and what it keeps a shard from. */
 export interface Wall {
@@ -31,6 +32,8 @@ export const PROFILES = {
 export type ProfileName = keyof typeof PROFILES
 export const PROFILE_NAMES = Object.keys(PROFILES) as ProfileName[]
 
+/** Before the path of the profile, which differs between machines where the profile does not. */
+export const SECCOMP_OPTION = "--security-opt=seccomp="
 export const SHARD_USER = "65532:65532"
 /** What Docker accepts at least; a smaller shard gets this much. */
 const MEMORY_FLOOR_MIB = 6
@@ -47,11 +50,21 @@ const FIXED: readonly Wall[] = [
     flag: "--network=none",
     stops: "reaching the internet, your network, the marketplace or a cloud's metadata address",
   },
+  {
+    // An address for documentation (RFC 5737), where nothing ever answers.
+    flag: "--dns=192.0.2.77",
+    stops: "learning the address of your network's name server",
+  },
+  { flag: "--dns-search=.", stops: "learning your network's domain" },
   { flag: "--read-only", stops: "changing the image, and filling the disk through it" },
   { flag: "--cap-drop=ALL", stops: "everything that root's capabilities allow" },
   {
     flag: "--security-opt=no-new-privileges:true",
     stops: "gaining rights through a set-uid program or file capabilities",
+  },
+  {
+    flag: `${SECCOMP_OPTION}${SECCOMP_PATH}`,
+    stops: "calls of the kernel that training does not need: namespaces, tracing, io_uring, keyrings, bpf",
   },
   { flag: "--ipc=private", stops: "shared memory and semaphores of other programs" },
   { flag: "--cgroupns=private", stops: "learning where the container stands on this machine" },
@@ -105,6 +118,7 @@ function limitWalls(limits: Limits, resources: Resources): Wall[] {
       stops: "holding more files open than was leased",
     },
     { flag: "--ulimit=core=0:0", stops: "leaving its memory on the disk" },
+    { flag: "--ulimit=msgqueue=0:0", stops: "keeping memory of the kernel's in message queues" },
     { flag: `--ulimit=fsize=${fileBytes}:${fileBytes}`, stops: "filling a disk with one file" },
     { flag: `--shm-size=${limits.shmMiB}m`, stops: "filling /dev/shm" },
   ]

@@ -1,7 +1,8 @@
 import { join } from "node:path"
 import { type Digest, digestOfJson } from "../../protocol/digest.ts"
 import type { ShardSpec } from "../../protocol/shard-spec.ts"
-import { type ProfileName, wallsOf } from "./policy.ts"
+import { type ProfileName, SECCOMP_OPTION, wallsOf } from "./policy.ts"
+import { SECCOMP_PROFILE } from "./seccomp.ts"
 
 /** The GPU a container gets: none, one NVIDIA card by UUID, or one AMD card by its render node and that node's numeric group. */
 export type GpuPlacement =
@@ -68,7 +69,13 @@ export function sandboxArgs(placement: Placement): string[] {
 /** The digest of the policy alone, without ids, paths, command and the card's name: equal policies have equal digests. */
 export function flagsDigest(placement: Placement): Digest {
   const fixed = environmentArgs({}, { device: "cpu" })
-  return digestOfJson([...policyArgs(placement), ...fixed, `gpu=${placement.gpu.device}`])
+  const policy = policyArgs(placement).map(byContent)
+  return digestOfJson([...policy, ...fixed, `gpu=${placement.gpu.device}`])
+}
+
+/** Where this machine keeps the filter of system calls says nothing; what is in it does. */
+function byContent(arg: string): string {
+  return arg.startsWith(SECCOMP_OPTION) ? SECCOMP_OPTION + digestOfJson(SECCOMP_PROFILE) : arg
 }
 
 /** Labels as `--filter` and `--label` take them, such as `dev.zg-agent.lease=…`. */

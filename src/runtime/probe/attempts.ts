@@ -58,9 +58,7 @@ export const ATTEMPTS = {
   "message-queue": {
     group: "limits",
     tries: "keep something in a message queue",
-    tolerated: always(
-      "Queues are the container's own and end with it; the kernel holds them within 800 KiB for each user.",
-    ),
+    tolerated: onGvisor,
   },
   "raw-devices": {
     group: "files",
@@ -124,12 +122,11 @@ export const ATTEMPTS = {
   userfaultfd: { group: "kernel", tries: "handle page faults itself" },
   bpf: { group: "kernel", tries: "load a program into the kernel" },
   "perf-event": { group: "kernel", tries: "count what others do", tolerated: onGvisor },
-  "io-uring": {
+  "io-uring": { group: "kernel", tries: "use io_uring", tolerated: onGvisor },
+  "calls-of-32-bits": {
     group: "kernel",
-    tries: "use io_uring",
-    tolerated: always(
-      "Engines before Docker 25 let it through: it is no way out by itself, but the kernel's newest code. Update the engine.",
-    ),
+    tries: "make the system calls of a 32-bit program",
+    tolerated: onGvisor,
   },
   "kernel-module": { group: "kernel", tries: "load a kernel module" },
   kexec: { group: "kernel", tries: "load another kernel" },
@@ -150,13 +147,8 @@ export const ATTEMPTS = {
   marketplace: { group: "network", tries: "reach the marketplace", needs: "market" },
   "lan-broadcast": { group: "network", tries: "reach everybody in the LAN" },
   "raw-socket": { group: "network", tries: "send raw packets" },
-  "hypervisor-socket": {
-    group: "network",
-    tries: "open a socket to a hypervisor",
-    tolerated: always(
-      "Engines before Docker 23 let it through. On a virtual machine a shard can then reach what the hypervisor offers there: update the engine.",
-    ),
-  },
+  "hypervisor-socket": { group: "network", tries: "open a socket to a hypervisor" },
+  "rare-sockets": { group: "network", tries: "open sockets of which only the kernel's rare code knows" },
 
   "engine-socket": { group: "sockets", tries: "reach the engine's socket and others like it" },
   "machine-socket": { group: "sockets", tries: "reach sockets on which this machine listens" },
@@ -167,7 +159,7 @@ export const ATTEMPTS = {
   "trace-init": {
     group: "others",
     tries: "trace the container's first process",
-    tolerated: always("It is the container's own, runs as the same user, and ends with it."),
+    tolerated: onGvisor,
   },
   "shared-memory": { group: "others", tries: "find shared memory of the machine", needs: "memory-key" },
 
@@ -175,7 +167,6 @@ export const ATTEMPTS = {
   "learn-name-server": {
     group: "secrets",
     tries: "learn the address of the machine's name server",
-    tolerated: always("The engine copies /etc/resolv.conf: the address is told, and cannot be reached."),
   },
   "learn-folders": {
     group: "secrets",

@@ -14,6 +14,7 @@ import {
   signStatement,
 } from "../../protocol/statement.ts"
 import { writeAtomically } from "../../store/atomic-file.ts"
+import { callFilter } from "../container/seccomp.ts"
 import { PROBE_IMAGE } from "./image.ts"
 import type { JailReport } from "./jail.ts"
 
@@ -70,7 +71,7 @@ export function jailStatement(report: JailReport): JailStatement {
         engine: `${engine.name} ${engine.version}`,
         runtime,
         isolation,
-        seccomp: engine.seccomp,
+        seccomp: callFilter(report),
         profile,
         disks,
         at,

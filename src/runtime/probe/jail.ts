@@ -18,7 +18,7 @@ export interface JailOptions extends PlaceOptions {
 
 /** What a hostile container could do in the sandbox, and which sandbox it was. */
 export interface JailReport extends JailVerdict {
-  engine: Pick<EngineFacts, "name" | "version" | "seccomp">
+  engine: Pick<EngineFacts, "name" | "version">
   runtime: string
   isolation: Isolation
   profile: string
@@ -66,9 +66,9 @@ export async function jailWith(
 }
 
 function placeOf(options: JailOptions, placement: Placement): Omit<JailReport, keyof JailVerdict> {
-  const { name, version, seccomp, runtime } = options.engine.facts
+  const { name, version, runtime } = options.engine.facts
   return {
-    engine: { name, version, seccomp },
+    engine: { name, version },
     runtime: runtimeOf(options) ?? runtime,
     isolation: isolationOf(options),
     profile: placement.profile ?? "strict",

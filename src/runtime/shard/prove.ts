@@ -2,6 +2,7 @@ import type { Digest } from "../../protocol/digest.ts"
 import { proofStatement, type RunRecord } from "../../protocol/proof.ts"
 import { bundleDigest, signStatement } from "../../protocol/statement.ts"
 import { flagsDigest } from "../container/sandbox.ts"
+import { callFilter } from "../container/seccomp.ts"
 import type { Ports } from "./ports.ts"
 import { placementOf, profileOf } from "./run.ts"
 import type { Proved, Ran } from "./state.ts"
@@ -30,7 +31,7 @@ export async function prove(shard: Ran, ports: Needs): Promise<Proved> {
 }
 
 function runRecord(shard: Ran, ports: Needs, previous: Digest | null): RunRecord {
-  const { name, version, runtime, seccomp, isolation } = ports.engine.facts
+  const { name, version, runtime, isolation } = ports.engine.facts
   const { outputs, log, startedOn, finishedOn, usage, berth } = shard
   return {
     outputs,
@@ -44,7 +45,7 @@ function runRecord(shard: Ran, ports: Needs, previous: Digest | null): RunRecord
       engine: name,
       runtime,
       network: "none",
-      seccomp,
+      seccomp: callFilter(ports.engine.facts),
       profile: profileOf(shard),
       disks: ports.disks.kind,
       flagsDigest: flagsDigest(placementOf(shard, ports)),

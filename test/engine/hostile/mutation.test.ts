@@ -102,6 +102,7 @@ const WANTED: Record<string, unknown> = {
   "Config.StopSignal": "SIGTERM",
   "Config.StopTimeout": 2,
   "Config.WorkingDir": "/shard",
+  "HostConfig.DnsSearch": ["."],
   "HostConfig.RestartPolicy.Name": "no",
   "HostConfig.LogConfig.Type": "local",
   "HostConfig.LogConfig.Config": { compress: "false", "max-file": "2", "max-size": "2048k" },

@@ -6,7 +6,7 @@ import { Engine } from "../../../src/runtime/container/engine.ts"
 
 const FACTS = {
   ...{ name: "docker" as const, version: "0", runtime: "runc", runtimeFlag: null },
-  ...{ seccomp: "default", isolation: "runc" as const, rootless: false, cgroupVersion: "2" },
+  ...{ filtersCalls: true, isolation: "runc" as const, rootless: false, cgroupVersion: "2" },
   ...{ unheld: [], cdiDevices: [], runtimes: ["runc"], passesGpus: true },
 }
 

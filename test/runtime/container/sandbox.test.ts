@@ -5,6 +5,7 @@ import { ShardSpec } from "../../../src/protocol/shard-spec.ts"
 import { PROFILES, type ProfileName, wallsOf } from "../../../src/runtime/container/policy.ts"
 import { imageReference } from "../../../src/runtime/container/reference.ts"
 import { flagsDigest, type Placement, sandboxArgs } from "../../../src/runtime/container/sandbox.ts"
+import { SECCOMP_PATH } from "../../../src/runtime/container/seccomp.ts"
 
 const DIGEST = digestOf("")
 const IMAGE = `market.example:7464/trainer@${DIGEST}`
@@ -50,9 +51,12 @@ test("the whole sandbox, flag by flag", () => {
     "--pull=never",
     "--user=65532:65532",
     "--network=none",
+    "--dns=192.0.2.77",
+    "--dns-search=.",
     "--read-only",
     "--cap-drop=ALL",
     "--security-opt=no-new-privileges:true",
+    `--security-opt=seccomp=${SECCOMP_PATH}`,
     "--ipc=private",
     "--cgroupns=private",
     "--init",
@@ -68,6 +72,7 @@ test("the whole sandbox, flag by flag", () => {
     "--cpus=1.5",
     "--ulimit=nofile=256:256",
     "--ulimit=core=0:0",
+    "--ulimit=msgqueue=0:0",
     `--ulimit=fsize=${32 * 2 ** 20}:${32 * 2 ** 20}`,
     "--shm-size=32m",
     "--tmpfs=/tmp:rw,noexec,nosuid,nodev,size=16m,mode=1777",
@@ -223,7 +228,7 @@ const anySpec = fc
 
 /** The only flags that ever stand before an image, and those of them that a spec's text gets into. */
 const FLAGS =
-  /^--(pull=never|user=65532:65532|network=none|read-only|cap-drop=ALL|security-opt=no-new-privileges:true|ipc=private|cgroupns=private|init|restart=no|no-healthcheck|stop-signal=SIGTERM|stop-timeout=\d+|hostname=shard|workdir=\/shard|oom-score-adj=500|pids-limit=\d+|memory=\d+m|memory-swap=\d+m|cpus=[\d.e-]+|ulimit=(nofile|core|fsize)=\d+:\d+|shm-size=\d+m|tmpfs=\/tmp:rw,noexec,nosuid,nodev,size=\d+m,mode=1777|log-driver=local|log-opt=(max-size=\d+k|max-file=2|compress=false)|name=zg-[0-9a-f]{32}-\d+|label=dev\.zg-agent\.[a-z]+=[\w:-]+|env=[A-Z][A-Z0-9_]*=[\s\S]*|entrypoint=[\s\S]+|mount=type=bind,source=\/zg\/[^,]*,target=\/shard\/[^,]*,bind-propagation=rprivate(,readonly)?)$/
+  /^--(pull=never|user=65532:65532|network=none|dns=192\.0\.2\.77|dns-search=\.|read-only|cap-drop=ALL|security-opt=(no-new-privileges:true|seccomp=\/[^:]+\.json)|ipc=private|cgroupns=private|init|restart=no|no-healthcheck|stop-signal=SIGTERM|stop-timeout=\d+|hostname=shard|workdir=\/shard|oom-score-adj=500|pids-limit=\d+|memory=\d+m|memory-swap=\d+m|cpus=[\d.e-]+|ulimit=(nofile|core|msgqueue|fsize)=\d+:\d+|shm-size=\d+m|tmpfs=\/tmp:rw,noexec,nosuid,nodev,size=\d+m,mode=1777|log-driver=local|log-opt=(max-size=\d+k|max-file=2|compress=false)|name=zg-[0-9a-f]{32}-\d+|label=dev\.zg-agent\.[a-z]+=[\w:-]+|env=[A-Z][A-Z0-9_]*=[\s\S]*|entrypoint=[\s\S]+|mount=type=bind,source=\/zg\/[^,]*,target=\/shard\/[^,]*,bind-propagation=rprivate(,readonly)?)$/
 
 test("no spec that parses adds a flag, a mount or a device, or moves the image from its place", () => {
   fc.assert(

@@ -173,7 +173,7 @@ test("an engine that is missing, and one without seccomp", () => {
     version: "28.2.2",
     runtime: "runc",
     runtimeFlag: null,
-    seccomp: "unconfined",
+    filtersCalls: false,
     isolation: "runc",
     rootless: false,
     cgroupVersion: "2",
@@ -182,8 +182,8 @@ test("an engine that is missing, and one without seccomp", () => {
     runtimes: ["runc"],
     passesGpus: true,
   }
-  expect(judgeEngine(facts).state).toBe("warning")
-  expect(judgeEngine({ ...facts, seccomp: "builtin" }).state).toBe("ok")
+  expect(judgeEngine(facts).state).toBe("failed")
+  expect(judgeEngine({ ...facts, filtersCalls: true }).state).toBe("ok")
 })
 
 test.each([

@@ -28,7 +28,7 @@ const REPORT: JailReport = {
   ],
   violations: [],
   unseen: [],
-  engine: { name: "docker", version: "28.0.0", seccomp: "builtin" },
+  engine: { name: "docker", version: "28.0.0" },
   runtime: "runc",
   isolation: "runc",
   profile: "strict",

@@ -1,6 +1,6 @@
 import { type Fault, isFault } from "../../../protocol/fault.ts"
 import type { EngineFacts } from "../../container/engine.ts"
-import { type Finding, failed, ok, warning } from "../check.ts"
+import { type Finding, failed, ok } from "../check.ts"
 import type { Fix } from "../fix.ts"
 import type { Inspection } from "../inspection.ts"
 import { engineSaid } from "../said.ts"
@@ -25,14 +25,20 @@ export const engine: Inspection = {
   },
 }
 
-export function judgeEngine({ version, runtime, seccomp, isolation, cgroupVersion }: EngineFacts): Finding {
+export function judgeEngine({
+  version,
+  runtime,
+  filtersCalls,
+  isolation,
+  cgroupVersion,
+}: EngineFacts): Finding {
   const rootless = isolation === "rootless" ? ", rootless" : ""
-  const fact = `Docker ${version}${rootless}, runtime ${runtime}, seccomp ${seccomp}, cgroup v${cgroupVersion}`
-  if (seccomp !== "unconfined") return ok(fact)
-  return warning(fact, {
+  const fact = `Docker ${version}${rootless}, runtime ${runtime}, cgroup v${cgroupVersion}`
+  if (filtersCalls) return ok(fact)
+  return failed(`${fact}, without seccomp`, {
     remedy:
-      "The engine filters no system calls: a shard may use every one of the kernel's. Take `seccomp-profile` out of /etc/docker/daemon.json, or install an engine that was built with seccomp.",
-    command: "sudo systemctl restart docker",
+      "The engine cannot filter system calls, so that no shard is started: install one that was built with seccomp, on a kernel that has it (CONFIG_SECCOMP_FILTER).",
+    command: "docker info --format '{{.SecurityOptions}}'",
   })
 }
 
