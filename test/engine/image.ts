@@ -22,7 +22,16 @@ export async function publishShellImage(
   name: string,
   config: Record<string, unknown> = {},
 ): Promise<Image> {
-  const tar = await shellLayer()
+  return publishImage(registry, name, await shellLayer(), config)
+}
+
+/** An image of one layer. @param tar what its layer unpacks to. */
+export function publishImage(
+  registry: StandInRegistry,
+  name: string,
+  tar: Buffer,
+  config: Record<string, unknown> = {},
+): Image {
   const layer = gzipSync(tar, { level: 1 })
   const configBytes = json({
     architecture: process.arch === "x64" ? "amd64" : process.arch,

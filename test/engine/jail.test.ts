@@ -122,7 +122,16 @@ within("the whole test is signed into the home, and the signature checks", async
   const root = join(place.root, "home")
   await mkdir(root)
   const home = { root, identity: join(root, "identity.pem") }
-  const options = { engine, disks: place.disks, profile: "strict", addresses: [], home, full: false } as const
+  const gpu = { device: "cpu" } as const
+  const options = {
+    engine,
+    gpu,
+    disks: place.disks,
+    profile: "strict",
+    addresses: [],
+    home,
+    full: false,
+  } as const
   expect(await testSandbox(options, limit())).toMatchObject({ signed: null })
   expect(await readdir(root)).toEqual([])
   const signer = await ensureIdentity(home.identity)

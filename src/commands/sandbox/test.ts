@@ -15,7 +15,7 @@ export default class SandboxTestCommand extends BaseCommand {
   static override summary =
     "Attack the sandbox from inside, as a hostile shard would, and sign what came of it."
   static override description =
-    "One container tries every quick way out: files, sockets and addresses of this machine, the kernel's doors, other programs, other cards. With --full, others try to use up memory, processes, disk and log, one container each. Nothing here does harm where it works. It ends with 30 when anything got through."
+    "One container tries every quick way out: files, sockets and addresses of this machine, the kernel's doors, other programs, other cards. With --full, others try to use up memory, processes, disk and log, one container each. Nothing here does harm where it works. The container gets no card; `serve` tries it with each card that it offers. It ends with 30 when anything got through."
   static override examples = [
     "<%= config.bin %> sandbox test",
     "<%= config.bin %> sandbox test --full",
@@ -39,7 +39,16 @@ export default class SandboxTestCommand extends BaseCommand {
     const onStep = (what: string) => {
       spinner.text = `Attacking: ${what}`
     }
-    const options = { engine, disks, profile, addresses, home, full: flags.full, onStep }
+    const options = {
+      engine,
+      gpu: { device: "cpu" } as const,
+      disks,
+      profile,
+      addresses,
+      home,
+      full: flags.full,
+      onStep,
+    }
     const tested = await testSandbox(options, this.signal).finally(() => spinner.stop())
     this.log(jailReport(tested))
     requireJail(tested.report, tested.bombs)

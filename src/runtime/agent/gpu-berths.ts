@@ -32,13 +32,16 @@ export interface Chosen {
   passedOver: PassedOver[]
 }
 
+/** What decides how a container gets a card. */
+export type CardEngine = Pick<EngineFacts, "name" | "cdiDevices">
+
 /** @throws Fault `gpu-unusable` when a card was named that is not there or cannot work. */
-export function chooseGpus(gpus: DetectedGpu[], choice: GpuChoice): Chosen {
+export function chooseGpus(gpus: DetectedGpu[], choice: GpuChoice, engine: CardEngine): Chosen {
   const identities = identitiesOf(gpus)
   const all = gpus.map((gpu, at) => ({ gpu, identity: identities[at] ?? `index:${gpu.index}` }))
   if (choice === "none") return { cards: [], passedOver: [] }
   const wanted = choice === "all" ? all : [...new Set(choice.map(name => named(all, name)))]
-  const judged = wanted.map(card => ({ ...card, reason: refusalOf(card.gpu) }))
+  const judged = wanted.map(card => ({ ...card, reason: refusalOf(card.gpu, engine) }))
   const refused = judged.filter((card): card is PassedOver => card.reason !== null)
   const [first] = refused
   if (choice !== "all" && first !== undefined) {
@@ -64,9 +67,20 @@ function unusable(message: string): Fault {
 }
 
 /** Why no shard can be given this card; null where one can. */
-function refusalOf(gpu: DetectedGpu): string | null {
+function refusalOf(gpu: DetectedGpu, engine: CardEngine): string | null {
   if (!gpu.offerable) return gpu.reasons.join(" ") || "It is not offerable."
-  return gpu.vendor === "nvidia" ? lackingNvidia(gpu) : null
+  return gpu.vendor === "nvidia" ? (lackingNvidia(gpu) ?? unspecified(gpu, engine)) : null
+}
+
+/** Docker has another way than CDI: NVIDIA's hook. */
+function unspecified({ uuid, mig }: DetectedGpu, { name, cdiDevices }: CardEngine): string | null {
+  const parts = mig === null ? [uuid] : mig.map(slice => slice.uuid)
+  if (name !== "podman" || parts.some(part => cdiDevices.includes(cdiName(part)))) return null
+  return "Podman gives cards to containers by CDI alone, and no specification names this one: make one with `sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`."
+}
+
+function cdiName(uuid: string | null): string {
+  return `nvidia.com/gpu=${uuid}`
 }
 
 /** A container is given NVIDIA cards by UUID alone: a number may mean another card after the next start. */
@@ -82,24 +96,22 @@ function isPassable(uuid: string | null): uuid is string {
 }
 
 /** The berths on these cards: one each, on a card that is cut into slices one for each slice. */
-export async function gpuBerths(
-  cards: readonly Card[],
-  { cdiDevices }: Pick<EngineFacts, "cdiDevices">,
-): Promise<GpuBerth[]> {
+export async function gpuBerths(cards: readonly Card[], engine: CardEngine): Promise<GpuBerth[]> {
   const berths = cards.map(card =>
-    card.gpu.vendor === "nvidia" ? nvidiaBerths(card, cdiDevices) : amdBerths(card),
+    card.gpu.vendor === "nvidia" ? nvidiaBerths(card, engine) : amdBerths(card),
   )
   return (await Promise.all(berths)).flat()
 }
 
-function nvidiaBerths({ gpu, identity }: Card, cdiDevices: readonly string[]): GpuBerth[] {
+function nvidiaBerths({ gpu, identity }: Card, { name, cdiDevices }: CardEngine): GpuBerth[] {
   const parts =
     gpu.mig === null
       ? [{ uuid: gpu.uuid, vramTotalMiB: gpu.vramTotalMiB, identity }]
       : gpu.mig.map(slice => ({ ...slice, identity: null }))
   return parts.flatMap(({ uuid, vramTotalMiB, identity }) => {
     if (!isPassable(uuid)) return []
-    const through = cdiDevices.includes(`nvidia.com/gpu=${uuid}`) ? ("cdi" as const) : ("gpus" as const)
+    const through = cdiDevices.includes(cdiName(uuid)) ? ("cdi" as const) : ("gpus" as const)
+    if (through === "gpus" && name === "podman") return []
     const berth: Berth = {
       slot: uuid,
       placement: { device: "cuda", uuid, through },

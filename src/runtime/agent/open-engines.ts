@@ -6,6 +6,7 @@ import { addressOf } from "../probe/targets.ts"
 import { testSandbox } from "../probe/test-sandbox.ts"
 import { type ChosenEngine, chooseEngine, type EngineWish } from "./choose-engine.ts"
 import type { Home } from "./home.ts"
+import type { ServedSlot } from "./slots.ts"
 
 /** Chooses the engine, and says which ways were not taken. Throws as `chooseEngine`. */
 export async function openEngines(wish: EngineWish, log: Logger): Promise<ChosenEngine> {
@@ -16,6 +17,8 @@ export async function openEngines(wish: EngineWish, log: Logger): Promise<Chosen
 
 export interface JailGate {
   chosen: ChosenEngine
+  /** What shards are given, each tried once. */
+  slots: readonly ServedSlot[]
   disks: Disks
   rules: Rules
   home: Home
@@ -24,18 +27,19 @@ export interface JailGate {
   log: Logger
 }
 
-/** Lets a hostile container try the sandbox of each engine before any shard gets it. @throws Fault `jail-broken`, `probe-*`, `engine-*`. */
+/** Lets a hostile container try the sandbox of each slot before any shard gets it, with that slot's card. @throws Fault `jail-broken`, `probe-*`, `engine-*`. */
 export async function passJail(
-  { chosen, disks, rules, home, market, log }: JailGate,
+  { chosen, slots, disks, rules, home, market, log }: JailGate,
   signal: AbortSignal,
 ): Promise<void> {
-  const engines = new Set([chosen.engine, chosen.gpuEngine ?? chosen.engine])
   const addresses = await addressOf(market)
-  for (const engine of engines) {
-    const options = { engine, disks, profile: rules.profile, addresses, home, full: false }
+  const placements = new Map(slots.map(({ berth: { placement } }) => [JSON.stringify(placement), placement]))
+  for (const gpu of placements.values()) {
+    const engine = gpu.device === "cpu" ? chosen.engine : (chosen.gpuEngine ?? chosen.engine)
+    const options = { engine, gpu, disks, profile: rules.profile, addresses, home, full: false }
     const { report } = await testSandbox(options, signal)
     requireJail(report)
-    const { runtime, policy, attempts } = report
-    log.info({ runtime, policy, attempts: attempts.length }, "sandbox.held")
+    const { runtime, device, policy, attempts } = report
+    log.info({ runtime, device, policy, attempts: attempts.length }, "sandbox.held")
   }
 }

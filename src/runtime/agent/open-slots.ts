@@ -1,10 +1,16 @@
 import type { Logger } from "pino"
 import { Fault } from "../../protocol/fault.ts"
-import type { EngineFacts } from "../container/engine.ts"
 import { findToolkit } from "../host/escapes/find-toolkit.ts"
 import { loadMinimumVersions, toolkitRisk } from "../host/escapes/minimum-versions.ts"
 import type { DetectedGpu, Detection } from "../host/gpu.ts"
-import { chooseGpus, type GpuBerth, type GpuChoice, gpuBerths, nameOf } from "./gpu-berths.ts"
+import {
+  type CardEngine,
+  chooseGpus,
+  type GpuBerth,
+  type GpuChoice,
+  gpuBerths,
+  nameOf,
+} from "./gpu-berths.ts"
 import { divide, ownersDefault, type ServedSlot } from "./slots.ts"
 
 /** What the owner gives; cores and memory are for all slots together. */
@@ -29,7 +35,7 @@ export interface SlotsOptions {
   offering: Offering
   /** Where sysfs is mounted. */
   sysfs: string
-  engine: Pick<EngineFacts, "cdiDevices">
+  engine: CardEngine
   log: Logger
 }
 
@@ -42,7 +48,7 @@ export async function openSlots(
   const detection = choice === "none" ? { gpus: [], problems: [] } : await detect(sysfs, signal)
   for (const { source, message, hint } of detection.problems)
     log.warn({ source, message, hint }, "gpus.problem")
-  const { cards, passedOver } = chooseGpus(detection.gpus, choice)
+  const { cards, passedOver } = chooseGpus(detection.gpus, choice, engine)
   if (cards.some(({ gpu }) => gpu.vendor === "nvidia")) await refuseEscape(minimumVersions, signal)
   for (const { gpu, identity, reason } of passedOver)
     log.info({ gpu: identity, name: nameOf(gpu), reason }, "gpu.passed-over")

@@ -86,7 +86,7 @@ export async function serve(
     parts.adopt(await openMetrics({ ...metrics, collect, log }, signal), endpoint => endpoint.close())
   }
   await sweep(journal.open(), ports, signal)
-  await passJail({ chosen, disks, rules, home, market: market.url, log }, signal)
+  await passJail({ chosen, slots, disks, rules, home, market: market.url, log }, signal)
   const { facts } = engine
   const where = {
     engine: `${facts.name} ${facts.version}`,

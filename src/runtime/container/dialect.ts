@@ -8,11 +8,18 @@ export interface Dialect {
   globals: readonly string[]
   /** The sandbox's argv, which is written as Docker takes it, as this engine takes it. Throws Fault `gpu-unusable`. */
   createArgs(args: readonly string[]): string[]
+  /** What `info` is asked for the folder that images lie in. */
+  imageFolder: string
   /** Options of a pull or push at this registry, such as `127.0.0.1:5000`. */
   registryArgs(registry: string): string[]
 }
 
-export const DOCKER: Dialect = { globals: [], createArgs: args => [...args], registryArgs: () => [] }
+export const DOCKER: Dialect = {
+  globals: [],
+  imageFolder: "{{.DockerRootDir}}",
+  createArgs: args => [...args],
+  registryArgs: () => [],
+}
 
 export interface PodmanTraits {
   /** Podman 4.3's own init is a package of its own; a static one of another engine serves as well. Null for Podman's own. */
@@ -33,6 +40,7 @@ export function podmanDialect(traits: PodmanTraits): Dialect {
       runtime === null
         ? []
         : [`--runtime=${runtime.name}`, ...runtime.flags.map(flag => `--runtime-flag=${flag}`)],
+    imageFolder: "{{.Store.GraphRoot}}",
     createArgs: args => podmanArgs(args, traits),
     registryArgs: registry => (isLoopback(registry) ? ["--tls-verify=false"] : []),
   }

@@ -7,6 +7,7 @@ import { Fault } from "../../protocol/fault.ts"
 import type { Isolation } from "../../protocol/proof.ts"
 import { type Dialect, DOCKER, type EngineName } from "./dialect.ts"
 import { type Answer, type CallOptions, callDocker, stderrFact } from "./docker.ts"
+import { whileRoom } from "./image-room.ts"
 import type { HeldLimit } from "./limits.ts"
 import { linesOf } from "./lines.ts"
 import { type Credentials, withLogin } from "./login.ts"
@@ -92,26 +93,48 @@ export class Engine {
   async load(archivePath: string, signal: AbortSignal): Promise<void> {
     const args = ["load", "--quiet", `--input=${archivePath}`]
     const { ok, stderr } = await this.#call(args, { signal, timeoutMs: START_LIMIT_MS })
-    if (!ok) throw notLoaded(stderr)
+    if (!ok) throw notLoaded(stderr, this.facts.name)
+  }
+
+  /** What an image on this machine takes up, unpacked, in bytes; null when the engine does not tell. */
+  async imageBytes(reference: string, signal: AbortSignal): Promise<number | null> {
+    const { ok, stdout } = await this.#quick(["image", "inspect", "--format={{.Size}}", reference], signal)
+    return ok && /^\d+$/.test(stdout.trim()) ? Number(stdout) : null
+  }
+
+  /** Takes an image off this machine, where no container uses it. */
+  async removeImage(reference: string, signal: AbortSignal): Promise<void> {
+    await this.#quick(["image", "rm", reference], signal)
+  }
+
+  /** The folder that images lie in, if it is on this machine as far as the engine tells. */
+  async imageFolder(signal: AbortSignal): Promise<string | null> {
+    const { ok, stdout } = await this.#quick(["info", `--format=${this.#dialect.imageFolder}`], signal)
+    return ok && stdout.startsWith("/") ? stdout.trim() : null
   }
 
   /** The folders that the image declares as volumes: the engine would make each one writable and without a limit. */
   async volumesOf(reference: string, signal: AbortSignal): Promise<string[]> {
     const args = ["image", "inspect", "--format={{json .Config.Volumes}}", reference]
     const { ok, stdout, stderr } = await this.#quick(args, signal)
-    if (!ok) throw imageMissing(reference, stderr)
+    if (!ok) throw imageMissing(reference, stderr, this.facts.name)
     return Object.keys(z.record(z.string(), z.unknown()).nullable().parse(JSON.parse(stdout)) ?? {})
   }
 
-  /** @throws Fault `image-not-pulled` after a few tries. */
+  /** @throws Fault `image-not-pulled` after a few tries, `disk-full` before an image has taken all of the disk. */
   async pull(reference: string, credentials: Credentials | null, signal: AbortSignal): Promise<void> {
+    const folder = await this.imageFolder(signal)
+    await whileRoom(folder, room => this.#pull(reference, credentials, room), signal)
+  }
+
+  async #pull(reference: string, credentials: Credentials | null, signal: AbortSignal): Promise<void> {
     const once = async (env: Record<string, string>) => {
       const options = { signal, timeoutMs: PULL_LIMIT_MS, env }
       const { ok, stderr } = await this.#call(
         ["pull", "--quiet", ...this.#registryArgs(reference), reference],
         options,
       )
-      if (!ok) throw notPulled(reference, stderr)
+      if (!ok) throw notPulled(reference, stderr, this.facts.name)
     }
     const all = (env: Record<string, string>) =>
       pRetry(() => once(env), { retries: PULL_RETRIES, randomize: true, signal })
@@ -184,7 +207,7 @@ export class Engine {
   /** Waits for the container's end, for as long as the signal allows. Throws Fault `container-lost` when it is gone. */
   async wait(id: string, signal: AbortSignal): Promise<number> {
     const { ok, stdout, stderr } = await this.#call(["wait", id], { signal })
-    if (!ok) throw lost(id, stderr)
+    if (!ok) throw lost(id, stderr, this.facts.name)
     return Number(stdout.trim())
   }
 
@@ -195,7 +218,7 @@ export class Engine {
     if (ok) return readState(stdout)
     // Only a working engine can say that a container is gone.
     if ((await this.#list([`--filter=id=${id}`], signal)).length === 0) return null
-    throw lost(id, stderr)
+    throw lost(id, stderr, this.facts.name)
   }
 
   /** The container's stdout, line by line to its end, beginning with its last `lines` or all; a line is cut at 64 KiB. */
@@ -250,7 +273,7 @@ export class Engine {
     )
     if (ok) return stdout.split("\n").filter(id => id !== "")
     throw new Fault("engine-refused", "The container engine does not list its containers.", {
-      hint: "See what `docker ps` says and put it right, then try again.",
+      hint: `See what \`${this.facts.name} ps\` says and put it right, then try again.`,
       facts: { stderr: stderrFact(stderr) },
     })
   }
@@ -280,30 +303,30 @@ function readState(json: string): ContainerState {
   }
 }
 
-function imageMissing(reference: string, stderr: string): Fault {
+function imageMissing(reference: string, stderr: string, engine: EngineName): Fault {
   return new Fault("image-missing", `The image ${reference} is not on this machine.`, {
-    hint: "Pull or build it, then try again; `docker images` shows what is there.",
+    hint: `Pull or build it, then try again; \`${engine} images\` shows what is there.`,
     facts: { reference, stderr: stderrFact(stderr) },
   })
 }
 
-function notLoaded(stderr: string): Fault {
+function notLoaded(stderr: string, engine: EngineName): Fault {
   return new Fault("image-missing", `The engine did not take in the image: ${stderrFact(stderr)}`, {
-    hint: "Check that the disk of the engine's own folder (`docker info` names it) has room, then try again.",
+    hint: `Check that the disk of the engine's own folder (\`${engine} info\` names it) has room, then try again.`,
     facts: { stderr: stderrFact(stderr) },
   })
 }
 
-function notPulled(reference: string, stderr: string): Fault {
+function notPulled(reference: string, stderr: string, engine: EngineName): Fault {
   return new Fault("image-not-pulled", `The image ${reference} could not be pulled.`, {
-    hint: "Check the registry's address and that the image's digest exists there: `docker pull` shows more.",
+    hint: `Check the registry's address and that the image's digest exists there: \`${engine} pull\` shows more.`,
     facts: { reference, stderr: stderrFact(stderr) },
   })
 }
 
 function notPushed(target: string, stderr: string): Fault {
   return new Fault("image-not-pushed", `The image could not be pushed to ${target}: ${stderrFact(stderr)}`, {
-    hint: "Docker pushes without TLS to this machine only; elsewhere the marketplace needs a wss:// address.",
+    hint: "Engines push without TLS to this machine only; elsewhere the marketplace needs a wss:// address.",
     facts: { target, stderr: stderrFact(stderr) },
   })
 }
@@ -315,9 +338,9 @@ function notCreated(what: "created" | "started", stderr: string): Fault {
   })
 }
 
-function lost(id: string, stderr: string): Fault {
+function lost(id: string, stderr: string, engine: EngineName): Fault {
   return new Fault("container-lost", "The engine lost the container while it ran.", {
-    hint: "Look into the engine's own log (`journalctl -u docker`); the shard is run again.",
+    hint: `Look into the engine's own log (\`journalctl -u ${engine}\`); the shard is run again.`,
     facts: { container: id.slice(0, 12), stderr: stderrFact(stderr) },
   })
 }

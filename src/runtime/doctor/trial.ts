@@ -75,7 +75,7 @@ async function runProbe(engine: Engine, gpu: GpuPlacement, home: Home, signal: A
 
 /** Every card and slice that the agent would offer. */
 export async function cardsToTry(gpus: DetectedGpu[], engine: Engine): Promise<CardTrial[]> {
-  const trials = chooseGpus(gpus, "all").cards.map(async (card): Promise<CardTrial[]> => {
+  const trials = chooseGpus(gpus, "all", engine.facts).cards.map(async (card): Promise<CardTrial[]> => {
     const name = `GPU ${card.gpu.index} ${nameOf(card.gpu)}`
     try {
       const berths = await gpuBerths([card], engine.facts)

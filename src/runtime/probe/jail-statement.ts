@@ -40,6 +40,7 @@ export const JailStatement = z.strictObject({
       engine: z.string(),
       runtime: z.string(),
       isolation: Isolation,
+      device: z.string(),
       seccomp: z.string(),
       profile: z.string(),
       disks: z.enum(["mounted", "watched"]),
@@ -55,7 +56,7 @@ export function jailStatement(report: JailReport): JailStatement {
     report.attempts.filter(({ outcome }) => outcomes.includes(outcome)).map(({ name }) => name)
   const warnedTests = named("tolerated")
   const failedTests = [...named("open", "unknown"), ...report.violations.map(({ flag }) => flag)]
-  const { engine, runtime, isolation, profile, disks, at } = report
+  const { engine, runtime, isolation, device, profile, disks, at } = report
   const image = resource(PROBE_IMAGE, report.image)
   return {
     _type: STATEMENT_TYPE,
@@ -71,6 +72,7 @@ export function jailStatement(report: JailReport): JailStatement {
         engine: `${engine.name} ${engine.version}`,
         runtime,
         isolation,
+        device,
         seccomp: callFilter(report),
         profile,
         disks,

@@ -1,7 +1,7 @@
 import { Digest } from "../../protocol/digest.ts"
 import type { Isolation } from "../../protocol/proof.ts"
 import type { EngineFacts } from "../container/engine.ts"
-import { flagsDigest, type Placement, sandboxArgs } from "../container/sandbox.ts"
+import { flagsDigest, type GpuPlacement, type Placement, sandboxArgs } from "../container/sandbox.ts"
 import { JailSaid, type JailVerdict, judgeJail } from "./judge-jail.ts"
 import { layLures } from "./lures.ts"
 import { inPlace, type PlaceOptions, type Task } from "./place.ts"
@@ -21,6 +21,8 @@ export interface JailReport extends JailVerdict {
   engine: Pick<EngineFacts, "name" | "version">
   runtime: string
   isolation: Isolation
+  /** What the container was given: `cpu`, a card's UUID, or its render node. */
+  device: string
   profile: string
   disks: "mounted" | "watched"
   /** Digest of the flags, as proofs name it. */
@@ -71,12 +73,18 @@ function placeOf(options: JailOptions, placement: Placement): Omit<JailReport, k
     engine: { name, version },
     runtime: runtimeOf(options) ?? runtime,
     isolation: isolationOf(options),
+    device: deviceOf(options.gpu),
     profile: placement.profile ?? "strict",
     disks: diskKind(options),
     policy: flagsDigest(placement),
     image: Digest.parse(placement.image),
     at: new Date().toISOString(),
   }
+}
+
+function deviceOf(gpu: GpuPlacement): string {
+  if (gpu.device === "cpu") return "cpu"
+  return gpu.device === "cuda" ? gpu.uuid : gpu.renderNode
 }
 
 function diskKind({ disks }: JailOptions): "mounted" | "watched" {

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { isFault } from "../../protocol/fault.ts"
 import type { Signer } from "../../protocol/keys.ts"
 import { loadIdentity } from "../../store/identity.ts"
 import type { Disks } from "../container/disks.ts"
 import type { Engine } from "../container/engine.ts"
 import type { ProfileName } from "../container/policy.ts"
+import type { GpuPlacement } from "../container/sandbox.ts"
 import { BOMBS, explode } from "./bombs.ts"
 import { type JailReport, jail } from "./jail.ts"
 import { keepJailReport } from "./jail-statement.ts"
@@ -14,6 +15,8 @@ import type { Address } from "./targets.ts"
 
 export interface TestOptions {
   engine: Engine
+  /** What the hostile container is given, as the next shard would be. */
+  gpu: GpuPlacement
   disks: Disks
   profile: ProfileName
   addresses: readonly Address[]
@@ -36,9 +39,9 @@ export interface SandboxTest {
 /** The containers' label before there is an identity. */
 const NOBODY = "sandbox-test"
 
-/** The kept jail test of an agent, in its home. */
-export function jailPath(root: string): string {
-  return join(root, "jail-test.json")
+/** The kept jail test of an agent for one device, in its home. */
+export function jailPath(root: string, device: JailReport["device"] = "cpu"): string {
+  return join(root, device === "cpu" ? "jail-test.json" : `jail-test-${basename(device)}.json`)
 }
 
 /** Attacks the sandbox as shards get it, and keeps the signed result. Throws as `jail`; what is open is told and not thrown. */
@@ -46,7 +49,7 @@ export async function testSandbox(options: TestOptions, signal: AbortSignal): Pr
   const { home, full, onStep = () => {} } = options
   const signer = await signerOf(home.identity)
   const scratch = join(home.root, `jail-${randomUUID()}`)
-  const place = { ...options, home: signer?.keyId ?? NOBODY, gpu: { device: "cpu" } as const, scratch }
+  const place = { ...options, home: signer?.keyId ?? NOBODY, scratch }
   onStep("every quick way out")
   const report = await jail(place, signal)
   const bombs: Tried[] = []
@@ -54,7 +57,7 @@ export async function testSandbox(options: TestOptions, signal: AbortSignal): Pr
     onStep(bomb.name)
     bombs.push(await explode(bomb, place, signal))
   }
-  const path = jailPath(home.root)
+  const path = jailPath(home.root, report.device)
   if (signer !== null) await keepJailReport(path, withBombs(report, bombs), signer)
   return { report, bombs, signed: signer === null ? null : path }
 }

@@ -2,9 +2,9 @@ import { chmod, mkdir, rename, writeFile } from "node:fs/promises"
 import { canonicalJson } from "../../protocol/digest.ts"
 import { Fault } from "../../protocol/fault.ts"
 import type { Image } from "../../protocol/shard-spec.ts"
+import { freeBytesAt } from "../container/image-room.ts"
 import { imageReference, registryOf } from "../container/reference.ts"
 import { checkPackedSize, checkSignatures, demandSize } from "../image/check-image.ts"
-import { removeImage, roomForImages, unpackedBytes } from "../image/local-image.ts"
 import { foldersOf, type Ports } from "./ports.ts"
 import type { Leased, Prepared } from "./state.ts"
 
@@ -39,7 +39,7 @@ async function prepareImage(image: Image, ports: Needs, signal: AbortSignal): Pr
 async function pull(image: Image, reference: string, ports: Needs, signal: AbortSignal): Promise<void> {
   const { engine, registry } = ports
   const market = new URL(registry.url).host
-  const freeBytes = await roomForImages(engine.facts.name, signal)
+  const freeBytes = await freeBytesAt(await engine.imageFolder(signal))
   await checkPackedSize(image, { ...ports, freeBytes }, signal)
   const own = registryOf(image) === null || registryOf(image) === market
   const login = own ? { registry: market, user: "zg", password: registry.token() } : null
@@ -48,11 +48,11 @@ async function pull(image: Image, reference: string, ports: Needs, signal: Abort
 
 /** A manifest can say less than its layers hold, so that the engine is asked what they came to. */
 async function checkUnpackedSize(reference: string, { engine, rules }: Needs, signal: AbortSignal) {
-  const bytes = await unpackedBytes(engine.facts.name, reference, signal)
+  const bytes = await engine.imageBytes(reference, signal)
   try {
     demandSize(reference, bytes ?? 0, rules)
   } catch (error) {
-    await removeImage(engine.facts.name, reference, signal)
+    await engine.removeImage(reference, signal)
     throw error
   }
 }

@@ -11,6 +11,7 @@ import type { Engine } from "../../../src/runtime/container/engine.ts"
 import type { GpuPlacement } from "../../../src/runtime/container/sandbox.ts"
 import { gpuNodes } from "../../../src/runtime/probe/gpu-nodes.ts"
 import { dishonoured } from "../../../src/runtime/probe/honoured.ts"
+import { jail, jailWith } from "../../../src/runtime/probe/jail.ts"
 import { expectedOf, probe } from "../../../src/runtime/probe/probe.ts"
 import { type OwnDockerd, startDockerd } from "./own-dockerd.ts"
 import { connectOrReason, SUBJECTS } from "./subjects.ts"
@@ -108,6 +109,22 @@ withPodman.for(PASSED)("Podman passes %s alone, by CDI", async ([uuid, nodes], {
   expect(report.devices.map(({ path }) => path).sort()).toEqual(nodes)
   expect(gpuNodes(report, options.gpu)).toEqual({ ok: true, missing: [], denied: [], foreign: [] })
   expect(dishonoured(report, expectedOf(options))).toEqual([])
+})
+
+withPodman("a hostile container with a card finds that card alone", async () => {
+  const options = {
+    engine: podman,
+    gpu: cuda(SECOND, "cdi"),
+    home: "test",
+    scratch: join(scratch, randomId()),
+  }
+  const report = await jail(options, limit())
+  expect(report.attempts.filter(({ outcome }) => outcome === "open" || outcome === "unknown")).toEqual([])
+  expect(report).toMatchObject({ passed: true, device: SECOND })
+  const both = (args: string[]) => [`--device=nvidia.com/gpu=${FIRST}`, ...args]
+  const loose = await jailWith({ ...options, scratch: join(scratch, randomId()) }, both, limit())
+  expect(loose).toMatchObject({ passed: false })
+  expect(loose.attempts.find(({ name }) => name === "other-gpus")).toMatchObject({ outcome: "open" })
 })
 
 withPodman("a card that no specification names is refused with what to do", async () => {

@@ -17,8 +17,11 @@ export interface OwnDockerd {
   close(): Promise<void>
 }
 
-/** The daemon, or the reason why there can be none here. */
-export async function startDockerd(runtimes: Record<string, object>): Promise<OwnDockerd | string> {
+/** The daemon, or the reason why there can be none here. @param dataRoot where it keeps images, if not beside the rest. */
+export async function startDockerd(
+  runtimes: Record<string, object>,
+  dataRoot?: string,
+): Promise<OwnDockerd | string> {
   if (process.getuid?.() !== 0) return "a daemon of its own needs root"
   if (!(await hasProgram("dockerd"))) return "dockerd is not installed"
   const root = await mkdtemp(join(tmpdir(), "zg-dockerd-"))
@@ -29,7 +32,11 @@ export async function startDockerd(runtimes: Record<string, object>): Promise<Ow
   ]
   await writeFile(config, JSON.stringify({ runtimes }))
   await writeFile(hookLog, "")
-  const folders = [`--data-root=${root}/data`, `--exec-root=${root}/exec`, `--pidfile=${root}/pid`]
+  const folders = [
+    `--data-root=${dataRoot ?? `${root}/data`}`,
+    `--exec-root=${root}/exec`,
+    `--pidfile=${root}/pid`,
+  ]
   const args = [`--config-file=${config}`, ...folders, `--host=${host}`, "--bridge=none", "--iptables=false"]
   const env = {
     ...process.env,

@@ -31,6 +31,7 @@ const REPORT: JailReport = {
   engine: { name: "docker", version: "28.0.0" },
   runtime: "runc",
   isolation: "runc",
+  device: "cpu",
   profile: "strict",
   disks: "mounted",
   policy: digestOf("flags"),
