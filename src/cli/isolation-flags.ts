@@ -5,7 +5,8 @@ const ENGINES = ["auto", "docker", "podman"] as const
 /** Which engine and which runtime run the containers. */
 export const isolationFlags = {
   engine: Flags.option({ options: ENGINES })({
-    description: "container engine; auto takes Docker where it answers, else Podman",
+    description:
+      "container engine; auto takes the one that isolates more strongly, Docker where they are equal",
     default: "auto",
     env: "ZG_ENGINE",
   }),

@@ -2,6 +2,7 @@ import { createInterface } from "node:readline"
 import { Flags } from "@oclif/core"
 import { BaseCommand } from "../cli/base-command.ts"
 import { afterFixes, doctorReport, fixLine, offerOfFixes } from "../cli/doctor-report.ts"
+import { isolationFlags } from "../cli/isolation-flags.ts"
 import { startSpinner } from "../cli/spinner.ts"
 import { sysfsFlag } from "../cli/sysfs-flag.ts"
 import { EXIT_CODES, Fault } from "../protocol/fault.ts"
@@ -20,13 +21,20 @@ export default class Doctor extends BaseCommand {
   static override flags = {
     fix: Flags.boolean({ description: "do what can be done safely, after showing it" }),
     yes: Flags.boolean({ char: "y", description: "with --fix: do not ask", dependsOn: ["fix"] }),
+    ...isolationFlags,
     sysfs: sysfsFlag,
   }
 
   async run(): Promise<Diagnosis & { fixed: DoneFix[] }> {
     const { flags } = await this.parse(Doctor)
     if (flags.fix && !flags.yes && !(process.stdin.isTTY && process.stderr.isTTY)) throw nobodyToAsk()
-    const place = { openHome: () => this.openHome(flags), sysfs: flags.sysfs, agent: this.agentName }
+    const { engine, runtime } = flags
+    const place = {
+      openHome: () => this.openHome(flags),
+      sysfs: flags.sysfs,
+      agent: this.agentName,
+      isolation: { engine, runtime },
+    }
     const before = await this.#look(onCheck => examine({ ...place, onCheck }, this.signal))
     this.log(doctorReport(before))
     if (!flags.fix) for (const line of offerOfFixes(before, this.config.bin)) this.log(line)

@@ -36,7 +36,7 @@ interface Diagnosis {
 
 function run(home: string, args: string[], env: Record<string, string> = {}) {
   const all = { ZG_HOME: town.home(home), ZG_SYSFS: noCards, ...env }
-  return execa(process.execPath, ["bin/run.js", "doctor", ...args], { env: all, reject: false })
+  return execa(process.execPath, ["bin/run.js", "doctor", "--engine=docker", ...args], { env: all, reject: false })
 }
 
 async function examine(home: string, args: string[] = [], env: Record<string, string> = {}) {
@@ -183,7 +183,7 @@ test("on a terminal it asks, and no is the answer to anything but yes", {
   mkdirSync(home, { mode: 0o755 })
   chmodSync(home, 0o755)
   const answer = (text: string) =>
-    execa("script", ["-qec", `"${process.execPath}" bin/run.js doctor --fix`, "/dev/null"], {
+    execa("script", ["-qec", `"${process.execPath}" bin/run.js doctor --engine=docker --fix`, "/dev/null"], {
       env: { ZG_HOME: home, ZG_SYSFS: noCards, PATH: SYSTEM, TERM: "xterm" },
       input: text,
       reject: false,

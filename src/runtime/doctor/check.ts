@@ -3,7 +3,15 @@ import type { Fix } from "./fix.ts"
 /** Stable: scripts pick checks out of the JSON by these. */
 export const CHECK_IDS = [
   ...(["wsl", "systemd", "state-folder", "registration", "marketplace", "clock", "ports"] as const),
-  ...(["engine", "engine-version", "container-start", "sandbox-flags", "gvisor", "leftovers"] as const),
+  ...([
+    "engine",
+    "engine-version",
+    "container-start",
+    "sandbox-flags",
+    "jail",
+    "gvisor",
+    "leftovers",
+  ] as const),
   ...(["gpus", "gpu-in-container", "nvidia-toolkit", "cdi", "rocm-access", "power-limit"] as const),
   ...(["memory", "disk-space", "disk-speed", "minimum-versions"] as const),
 ] as const

@@ -1,9 +1,10 @@
 import { z } from "zod"
 import { callDocker } from "../container/docker.ts"
+import type { EngineFacts } from "../container/engine.ts"
 
 const ANSWER_LIMIT_MS = 15_000
 
-/** What `docker info` and `docker version` tell beyond what a shard's run needs. */
+/** What an engine's `info` and `version` tell beyond what a shard's run needs. */
 export interface EngineInfo {
   runtimes: string[]
   /** Where images and containers lie, as the engine's own machine calls it. */
@@ -35,11 +36,19 @@ const Versions = z.object({
 })
 
 /** @throws Fault `engine-missing`, `engine-silent`; ZodError when the engine does not answer as engines do. */
-export async function readEngineInfo(program: string, signal: AbortSignal): Promise<EngineInfo> {
+export async function readEngineInfo(
+  { name: engine, runtimeFlag }: Pick<EngineFacts, "name" | "runtimeFlag">,
+  signal: AbortSignal,
+): Promise<EngineInfo> {
   const options = { signal, timeoutMs: ANSWER_LIMIT_MS }
+  if (engine === "podman") {
+    const globals = runtimeFlag === null ? [] : [`--runtime=${runtimeFlag}`]
+    const { stdout } = await callDocker(engine, [...globals, "info", "--format=json"], options)
+    return parsePodmanInfo(JSON.parse(stdout))
+  }
   const [info, versions] = await Promise.all([
-    callDocker(program, ["info", "--format={{json .}}"], options),
-    callDocker(program, ["version", "--format={{json .}}"], options),
+    callDocker(engine, ["info", "--format={{json .}}"], options),
+    callDocker(engine, ["version", "--format={{json .}}"], options),
   ])
   return parseEngineInfo(JSON.parse(info.stdout), JSON.parse(versions.stdout))
 }
@@ -57,6 +66,29 @@ export function parseEngineInfo(infoJson: unknown, versionsJson: unknown): Engin
       name: Name,
       version: wholeVersion(Version, Details?.GitCommit ?? ""),
     })),
+  }
+}
+
+const PodmanInfo = z.object({
+  host: z.object({
+    ociRuntime: z.object({ name: z.string(), version: z.string().default("") }),
+    security: z.object({ rootless: z.boolean() }),
+  }),
+  store: z.object({ graphRoot: z.string().default("") }),
+})
+
+/** As `podman info` tells it. */
+export function parsePodmanInfo(infoJson: unknown): EngineInfo {
+  const { host, store } = PodmanInfo.parse(infoJson)
+  const { name, version } = host.ociRuntime
+  return {
+    runtimes: [name],
+    rootDir: store.graphRoot || null,
+    cdiSpecDirs: null,
+    desktop: false,
+    rootless: host.security.rootless,
+    // `crun version 1.8.1` and more lines.
+    components: [{ name, version: /version (\S+)/.exec(version)?.[1] ?? version }],
   }
 }
 

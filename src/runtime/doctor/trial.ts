@@ -11,6 +11,7 @@ import type { GpuPlacement } from "../container/sandbox.ts"
 import type { DetectedGpu } from "../host/gpu.ts"
 import { type GpuNodes, gpuNodes } from "../probe/gpu-nodes.ts"
 import { dishonoured, unseen, type Violation } from "../probe/honoured.ts"
+import { type JailOptions, type JailReport, jail } from "../probe/jail.ts"
 import { expectedOf, probe } from "../probe/probe.ts"
 import type { ProbeReport } from "../probe/report.ts"
 import { openJournal } from "../shard/journal.ts"
@@ -71,6 +72,16 @@ async function runProbe(engine: Engine, gpu: GpuPlacement, home: Home, signal: A
   // Where shards' folders lie too: some engines see no other.
   const scratch = join(home.root, `doctor-${randomUUID()}`)
   return probe({ engine, gpu, home: await labelOf(home), scratch }, signal)
+}
+
+/** Attacks the sandbox as `serve` does before it takes work. @throws as `jail`. */
+export function tryJail(
+  sandbox: Pick<JailOptions, "engine" | "disks" | "profile">,
+  { root }: Pick<Home, "root">,
+  signal: AbortSignal,
+): Promise<JailReport> {
+  const gpu: GpuPlacement = { device: "cpu" }
+  return jail({ ...sandbox, gpu, home: NOBODY, scratch: join(root, `doctor-${randomUUID()}`) }, signal)
 }
 
 /** Every card and slice that the agent would offer. */

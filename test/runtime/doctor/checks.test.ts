@@ -13,6 +13,7 @@ import { engineTrouble, judgeEngine } from "../../../src/runtime/doctor/checks/e
 import { judgeVersions } from "../../../src/runtime/doctor/checks/engine-version.ts"
 import { judgeNodes, remedyFor } from "../../../src/runtime/doctor/checks/gpu-in-container.ts"
 import { judgeDetection } from "../../../src/runtime/doctor/checks/gpus.ts"
+import { judgeJailReport } from "../../../src/runtime/doctor/checks/jail.ts"
 import { judgeStrays } from "../../../src/runtime/doctor/checks/leftovers.ts"
 import { judgeMemory } from "../../../src/runtime/doctor/checks/memory.ts"
 import { judgeToolkit } from "../../../src/runtime/doctor/checks/nvidia-toolkit.ts"
@@ -23,10 +24,11 @@ import { judgeFlags } from "../../../src/runtime/doctor/checks/sandbox-flags.ts"
 import { judgeStateFolder } from "../../../src/runtime/doctor/checks/state-folder.ts"
 import { judgeSupervision } from "../../../src/runtime/doctor/checks/systemd.ts"
 import { judgeKind } from "../../../src/runtime/doctor/checks/wsl.ts"
-import { parseEngineInfo } from "../../../src/runtime/doctor/engine-info.ts"
+import { parseEngineInfo, parsePodmanInfo } from "../../../src/runtime/doctor/engine-info.ts"
 import { findToolkit } from "../../../src/runtime/host/escapes/find-toolkit.ts"
 import { BUILT_IN } from "../../../src/runtime/host/escapes/minimum-versions.ts"
 import { type DetectedGpu, UNREPORTED } from "../../../src/runtime/host/gpu.ts"
+import type { JailReport } from "../../../src/runtime/probe/jail.ts"
 
 const GIB = 2 ** 30
 const UUIDS = [1, 2].map(n => `GPU-${n}f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0`) as [string, string]
@@ -202,7 +204,13 @@ test.each([
   ["unheard of", "unheard of", null, "warning"],
 ])("Docker %s with runc %s, of which %j are mended: %s", (engine, runc, mended, state) => {
   const components = [{ name: "runc", version: runc }]
-  const finding = judgeVersions({ engine, components, table: BUILT_IN, mended, packages: "apt" })
+  const finding = judgeVersions({
+    engine: { name: "docker", version: engine },
+    components,
+    table: BUILT_IN,
+    mended,
+    packages: "apt",
+  })
   expect(finding.state).toBe(state)
   if (state !== "ok") expect(finding.remedy).toMatch(/./)
 })
@@ -240,6 +248,40 @@ test("what Debian's and Docker's own engines tell of themselves", () => {
   )
   expect(own).toMatchObject({ rootless: true, desktop: true, cdiSpecDirs: ["/etc/cdi"] })
   expect(own.components).toEqual([{ name: "runc", version: "1.2.5" }])
+})
+
+test("what Podman tells of itself, by the runtime that shards get", () => {
+  const host = { ociRuntime: { name: "crun", version: "crun version 1.8.1\ncommit: f8a096b" } }
+  const info = { host: { ...host, security: { rootless: true } }, store: { graphRoot: "/var/lib/storage" } }
+  expect(parsePodmanInfo(info)).toEqual({
+    runtimes: ["crun"],
+    rootDir: "/var/lib/storage",
+    cdiSpecDirs: null,
+    desktop: false,
+    rootless: true,
+    components: [{ name: "crun", version: "1.8.1" }],
+  })
+  const judged = (version: string) =>
+    judgeVersions({
+      engine: { name: "podman", version },
+      ...{ components: [], table: BUILT_IN, mended: null, packages: "apt" as const },
+    })
+  expect(judged("4.3.1")).toMatchObject({ state: "ok", fact: "Podman 4.3.1" })
+  expect(judged("3.4.4")).toMatchObject({ state: "warning", fact: expect.stringContaining("older than 4.3") })
+})
+
+test("a hostile container that is not held fails, with what got through", () => {
+  const held = {
+    passed: true,
+    attempts: [{ name: "mount", outcome: "blocked", how: "EPERM" }],
+    violations: [],
+  }
+  expect(judgeJailReport(held as unknown as JailReport)).toMatchObject({ state: "ok" })
+  const open = { ...held, passed: false, attempts: [{ name: "mount", outcome: "open", how: "went through" }] }
+  expect(judgeJailReport(open as unknown as JailReport)).toMatchObject({
+    state: "failed",
+    fact: expect.stringContaining("mount: went through"),
+  })
 })
 
 test("a wall that does not stand fails with what was seen", () => {

@@ -9,6 +9,7 @@ import { engineVersion } from "./engine-version.ts"
 import { gpuInContainer } from "./gpu-in-container.ts"
 import { gpus } from "./gpus.ts"
 import { gvisor } from "./gvisor.ts"
+import { jailTest } from "./jail.ts"
 import { leftovers } from "./leftovers.ts"
 import { marketplace } from "./marketplace.ts"
 import { memory } from "./memory.ts"
@@ -26,7 +27,7 @@ import { wsl } from "./wsl.ts"
 /** In the order of the report: the machine, the engine, the cards, the marketplace. */
 export const INSPECTIONS: readonly Inspection[] = [
   ...[wsl, systemd, memory, diskSpace, diskSpeed, stateFolder, ports],
-  ...[engine, engineVersion, containerStart, sandboxFlags, gvisor, leftovers, minimumVersions],
+  ...[engine, engineVersion, containerStart, sandboxFlags, jailTest, gvisor, leftovers, minimumVersions],
   ...[gpus, gpuInContainer, nvidiaToolkit, cdi, rocmAccess, powerLimit],
   ...[registration, marketplace, clock],
 ]

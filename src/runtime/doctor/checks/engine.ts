@@ -1,4 +1,5 @@
 import { type Fault, isFault } from "../../../protocol/fault.ts"
+import type { EngineName } from "../../container/dialect.ts"
 import type { EngineFacts } from "../../container/engine.ts"
 import { type Finding, failed, ok } from "../check.ts"
 import type { Fix } from "../fix.ts"
@@ -25,7 +26,12 @@ export const engine: Inspection = {
   },
 }
 
+export function titleOf(engine: EngineName): string {
+  return engine === "docker" ? "Docker" : "Podman"
+}
+
 export function judgeEngine({
+  name,
   version,
   runtime,
   filtersCalls,
@@ -33,12 +39,12 @@ export function judgeEngine({
   cgroupVersion,
 }: EngineFacts): Finding {
   const rootless = isolation === "rootless" ? ", rootless" : ""
-  const fact = `Docker ${version}${rootless}, runtime ${runtime}, cgroup v${cgroupVersion}`
+  const fact = `${titleOf(name)} ${version}${rootless}, runtime ${runtime}, cgroup v${cgroupVersion}`
   if (filtersCalls) return ok(fact)
   return failed(`${fact}, without seccomp`, {
     remedy:
       "The engine cannot filter system calls, so that no shard is started: install one that was built with seccomp, on a kernel that has it (CONFIG_SECCOMP_FILTER).",
-    command: "docker info --format '{{.SecurityOptions}}'",
+    command: `${name} info`,
   })
 }
 

@@ -7,6 +7,8 @@ export const gvisor: Inspection = {
   async look(site) {
     const info = await site.engineInfo().catch(() => null)
     if (info === null) return skipped("needs the container engine")
+    const { facts } = await site.engine()
+    if (facts.isolation === "gvisor") return ok(`shards run behind it: ${facts.runtime} of ${facts.name}`)
     const runtimes = info.runtimes.filter(name => name.startsWith("runsc"))
     if (runtimes.length > 0) return ok(`a runtime of the engine: ${runtimes.join(", ")}`)
     return skipped(
