@@ -36,7 +36,10 @@ interface Diagnosis {
 
 function run(home: string, args: string[], env: Record<string, string> = {}) {
   const all = { ZG_HOME: town.home(home), ZG_SYSFS: noCards, ...env }
-  return execa(process.execPath, ["bin/run.js", "doctor", "--engine=docker", ...args], { env: all, reject: false })
+  return execa(process.execPath, ["bin/run.js", "doctor", "--engine=docker", ...args], {
+    env: all,
+    reject: false,
+  })
 }
 
 async function examine(home: string, args: string[] = [], env: Record<string, string> = {}) {
