@@ -80,6 +80,9 @@ export type JobFile = z.infer<typeof JobFile>
 export type TrainFile = z.infer<typeof TrainFile>
 export type BatchFile = z.infer<typeof BatchFile>
 
+/** What is told of a file that is wrong in many ways. */
+const ISSUES_TOLD = 8
+
 /**
  * Reads a job file; file names in it become absolute.
  * @throws Fault `file-unreadable`, or `bad-job-file` naming line and field.
@@ -103,10 +106,21 @@ export function parseJobFile(text: string, path: string): JobFile {
   if (broken) throw bad(path, lines.linePos(broken.pos[0]).line, broken.message)
   const parsed = JobFile.safeParse(valuesOf(document, path))
   if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  if (!issue) throw bad(path, 1, parsed.error.message)
-  const key = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0] ?? ""] : issue.path
-  throw bad(path, lines.linePos(offsetOf(document.contents, key)).line, describe(issue, key))
+  const told = parsed.error.issues.flatMap(issue =>
+    placesOf(issue).map(key => ({
+      line: lines.linePos(offsetOf(document.contents, key)).line,
+      what: describe(issue, key, document.getIn(key) === undefined),
+    })),
+  )
+  const [first, ...more] = told.slice(0, ISSUES_TOLD)
+  const others = more.map(({ line, what }) => `\n${path}:${line}: ${what}`).join("")
+  throw bad(path, first?.line ?? 1, `${first?.what ?? parsed.error.message}${others}`)
+}
+
+/** The fields that an issue is about. */
+function placesOf(issue: z.core.$ZodIssue): PropertyKey[][] {
+  if (issue.code !== "unrecognized_keys") return [issue.path]
+  return issue.keys.map(key => [...issue.path, key])
 }
 
 /** An alias without its anchor, or one that grows without end, shows only here. */
@@ -118,8 +132,9 @@ function valuesOf(document: Document, path: string): unknown {
   }
 }
 
-function describe(issue: z.core.$ZodIssue, path: PropertyKey[]): string {
+function describe(issue: z.core.$ZodIssue, path: PropertyKey[], isMissing: boolean): string {
   const field = path.join(".") || "the file"
+  if (isMissing) return `${field} is missing`
   if (issue.code === "unrecognized_keys") return `${field} is not a field of this kind of job`
   return `${field}: ${issue.message}`
 }

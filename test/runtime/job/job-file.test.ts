@@ -26,7 +26,12 @@ test.each([
   ["a nested unknown field", `${TRAIN}outer:\n  momentun: 1\n`, "job.yaml:8: outer.momentun is not a field"],
   ["a wrong value", TRAIN.replace("rounds: 4", "rounds: many"), "job.yaml:5: rounds:"],
   ["a price too fine", TRAIN.replace("0.25", "0.00000001"), "job.yaml:6: pricePerShard: must be credits"],
-  ["a missing field", TRAIN.replace("text: kjv.txt\n", ""), "text:"],
+  ["a missing field", TRAIN.replace("text: kjv.txt\n", ""), "job.yaml:1: text is missing"],
+  [
+    "all that is wrong",
+    `${TRAIN.replace("rounds: 4", "rounds: many")}workrs: 3\n`,
+    /:5: rounds: .*\njob.yaml:7: workrs/,
+  ],
   ["an unknown kind", TRAIN.replace("kind: train", "kind: dance"), "job.yaml:1: kind:"],
   ["no YAML", "kind: [train", "job.yaml:1:"],
   ["an empty file", "", "job.yaml:1:"],
