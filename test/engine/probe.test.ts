@@ -91,7 +91,7 @@ const CHANGES: [flag: string, change: (args: string[]) => string[]][] = [
   ["--group-add", plus("--group-add=44")],
   ["--cap-drop=ALL", without("--cap-drop=")],
   ["--security-opt=no-new-privileges:true", without("--security-opt=no-new-privileges")],
-  ["--security-opt=seccomp", plus("--security-opt=seccomp=unconfined")],
+  ["--security-opt=seccomp", swap(/^(--security-opt=seccomp=).*/, "$1unconfined")],
   ["--read-only", without("--read-only")],
   ["--tmpfs=/tmp:noexec", swap(/^(--tmpfs=.*),noexec/, "$1,exec")],
   ["--tmpfs=/tmp:size", swap(/^(--tmpfs=.*),size=64m/, "$1,size=65m")],
