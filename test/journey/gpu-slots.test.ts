@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { freePort } from "../../scripts/quickstart/programs.ts"
 import type { AgentReport } from "../../src/runtime/agent/report.ts"
 import { TABLE_FIELDS } from "../../src/runtime/host/nvidia/listing.ts"
+import { type OwnDockerd, startDockerd } from "../engine/engines/own-dockerd.ts"
 import { installNvidiaSmi } from "../stand-in/nvidia-smi.ts"
 import { eventually, importShell, Town } from "./town.ts"
 
@@ -14,6 +15,11 @@ const CARD = "GPU-0ad3f2b6-8df5-cb18-6b7c-6c7a10f1d7e9"
 /** One round of the sampler, as the driver answers it. */
 const ROW = `${CARD}, 61, 97, 20480, 300.5, 450, 40, 2520, 10501, 00000000:01:00.0`
 const TABLE = `--query-gpu=${TABLE_FIELDS} --format=csv,noheader`
+
+/** An engine that has a hook for NVIDIA's cards: a stand-in that notes what it is asked for and gives nothing. */
+const daemon = await startDockerd({})
+if (typeof daemon === "string") process.stderr.write(`A job for a card is skipped: ${daemon}\n`)
+const withDaemon = test.skipIf(typeof daemon === "string")
 
 let town: Town
 let env: Record<string, string>
@@ -35,11 +41,12 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(async () => {
   await town.close()
+  if (typeof daemon !== "string") await daemon.close()
   await execa("docker", ["image", "rm", "--force", IMAGE], { reject: false })
 }, 60_000)
 
-function agent(args: string[], toolkit: string, options: Options = {}) {
-  const all = { ...env, ZG_TEST_TOOLKIT: toolkit, ZG_ENGINE: "docker" }
+function agent(args: string[], toolkit: string, options: Options = {}, more: Record<string, string> = {}) {
+  const all = { ...env, ZG_TEST_TOOLKIT: toolkit, ZG_ENGINE: "docker", ...more }
   return execa(process.execPath, ["bin/run.js", ...args], { ...options, env: all, reject: false })
 }
 
@@ -56,13 +63,27 @@ test("a card that is not there cannot be named", { timeout: 60_000 }, async () =
   expect(exitCode).toBe(10)
 })
 
-test("a card is a slot, is sampled, and a job for it reaches the engine, which has no driver for it here", {
-  timeout: 120_000,
+test("a card that the engine gives to no container is passed over, and nothing is left to serve with", {
+  timeout: 60_000,
 }, async () => {
+  const { stdout, stderr, exitCode } = await agent(["serve", "--json"], "99.0.0")
+  const { error } = JSON.parse(String(stdout))
+  expect(error.code).toBe("container-not-created")
+  // No engine here has a driver for NVIDIA's cards: its refusal names what it was asked for.
+  expect(error.message).toMatch(/device driver|nvidia/i)
+  expect(String(stderr)).toContain("slot.passed-over")
+  expect(exitCode).toBe(30)
+})
+
+withDaemon("a card is a slot, is sampled, and a job for it gets it", { timeout: 120_000 }, async () => {
   const port = await freePort(20_000 + Math.floor(Math.random() * 20_000))
-  const program = agent(["serve", "--metrics", "--metrics-port", `${port}`, "--metrics-dcgm"], "99.0.0", {
-    stdin: "ignore",
-  })
+  const { host, hookLog } = daemon as OwnDockerd
+  const program = agent(
+    ["serve", "--metrics", "--metrics-port", `${port}`, "--metrics-dcgm"],
+    "99.0.0",
+    { stdin: "ignore" },
+    { DOCKER_HOST: host },
+  )
   const metrics = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
   const status = () => town.run<AgentReport>("agent", ["status"])
   const sampled = await eventually(async () => {
@@ -82,10 +103,12 @@ test("a card is a slot, is sampled, and a job for it reaches the engine, which h
     `kind: batch\nname: cuda\nimage: ${IMAGE}\nresources: { device: cuda, cpus: 0.5, memoryMiB: 64, vramMiB: 20000 }\npricePerShard: 0.1\nshards: [{ command: { argv: [sh, -c, "echo x > /shard/out/x"] }, outputs: [x] }]\n`,
   )
   await town.run("buyer", ["job", "submit", job])
-  const given = await eventually(async () => (await status()).lately[0])
-  // No engine here has a driver for NVIDIA's cards: its refusal names what it was asked for.
-  expect(given).toMatchObject({ code: "container-not-created" })
-  expect(given.message).toMatch(/device driver|nvidia/i)
+  const { settled, lately } = await eventually(async () => {
+    const report = await status()
+    return report.settled + report.abandoned > 0 ? report : null
+  })
+  expect({ settled, lately }).toEqual({ settled: 1, lately: [] })
+  expect((await readFile(hookLog, "utf8")).split("\n")).toContain(`"NVIDIA_VISIBLE_DEVICES=${CARD}"`)
   program.kill("SIGTERM")
   expect((await program).exitCode).toBe(143)
 })

@@ -48,8 +48,13 @@ export async function serve(
   const signer = await loadIdentity(home.identity)
   const chosen = await openEngines({ ...isolation, gpus: offering.gpus !== "none", signal }, log)
   const { engine, gpuEngine } = chosen
-  const { slots, detected } = await openSlots(
+  const { slots: offered, detected } = await openSlots(
     { offering, sysfs, engine: (gpuEngine ?? engine).facts, minimumVersions: home.minimumVersions, log },
+    signal,
+  )
+  const disks = await chooseDisks(home.shards, signal)
+  const slots = await passJail(
+    { chosen, slots: offered, disks, rules, home, market: market.url, log },
     signal,
   )
   await using parts = new AsyncDisposableStack()
@@ -61,7 +66,6 @@ export async function serve(
     log,
   )
   const registry = { url: registryUrl(market.url), token: () => link.current?.token ?? "" }
-  const disks = await chooseDisks(home.shards, signal)
   const store = new BlobStore(home.blobs)
   const ports = {
     engine,
@@ -86,7 +90,6 @@ export async function serve(
     parts.adopt(await openMetrics({ ...metrics, collect, log }, signal), endpoint => endpoint.close())
   }
   await sweep(journal.open(), ports, signal)
-  await passJail({ chosen, slots, disks, rules, home, market: market.url, log }, signal)
   const { facts } = engine
   const where = {
     engine: `${facts.name} ${facts.version}`,
