@@ -36,9 +36,9 @@ const NAMED = {
 }
 
 /** What each message of a client is for, and the type that answers it when it is not refused. */
-const CLIENT: Record<ClientType, { summary: string; answer?: MarketType }> = {
+const CLIENT: Record<ClientType, { summary: string; answer?: MarketType | MarketType[] }> = {
   hello: { summary: "Opens the handshake with the client's key and nonce.", answer: "challenge" },
-  auth: { summary: "The client's signature over the handshake.", answer: "welcome" },
+  auth: { summary: "The client's signature over the handshake.", answer: ["welcome", "resumed"] },
   register: { summary: "Enrols the identity, or renews its name and machine.", answer: "registered" },
   capacity: { summary: "The slots that this agent serves from now on." },
   accept: { summary: "Takes an offer.", answer: "lease" },
@@ -46,28 +46,33 @@ const CLIENT: Record<ClientType, { summary: string; answer?: MarketType }> = {
   renew: { summary: "Asks for more time on a lease.", answer: "renewed" },
   progress: { summary: "How far a leased shard is." },
   proof: { summary: "Hands in the signed proof of a finished shard.", answer: "receipt" },
-  abandon: { summary: "Gives a lease back, with the fault that ended the shard." },
+  abandon: { summary: "Gives a lease back, with the fault that ended the shard.", answer: "abandoned" },
   drain: { summary: "No more offers until capacity is announced again." },
   submit: { summary: "Hands in a job.", answer: "submitted" },
   watch: { summary: "Asks for a job's state now and at each change.", answer: "job" },
   jobs: { summary: "Asks for the identity's latest jobs.", answer: "jobList" },
   account: { summary: "Asks for the identity's credits.", answer: "account" },
+  ack: { summary: "How far the client has received, when nothing else says so." },
 }
 
 const MARKET: Record<MarketType, string> = {
   challenge: "The marketplace's key, nonce and session id.",
   welcome: "The marketplace's signature over the handshake, and a token for its registry.",
+  resumed:
+    "The marketplace's signature over the handshake, and how far it received the session that goes on.",
   registered: "The identity is enrolled.",
   offer: "A shard that fits a free slot.",
   withdrawn: "An offer is taken back.",
   lease: "The offer is now a lease.",
   renewed: "The lease's new deadline.",
   receipt: "The signed answer to an accepted proof.",
+  abandoned: "The lease is given back, now or earlier.",
   cancel: "The lease is over: stop the shard.",
   submitted: "The job's id.",
   job: "A job's state: the answer to a watch, and every change after it.",
   jobList: "The identity's latest jobs.",
   account: "The identity's credits.",
+  ack: "How far the marketplace has received, when nothing else says so.",
   refused: "The message could not be carried out, and why.",
 }
 
@@ -160,7 +165,8 @@ function message(side: "Client" | "Market", type: string, summary: string): [str
 function session(names: string[]): object {
   return {
     address: "/",
-    description: "One connection: a handshake, then messages both ways until it closes.",
+    description:
+      "One connection: a handshake, then messages both ways of the session that it begins or goes on with.",
     messages: Object.fromEntries(names.map(name => [name, { $ref: `#/components/messages/${name}` }])),
     bindings: {
       ws: {
@@ -175,12 +181,12 @@ function operations(): object {
   const channel = { $ref: "#/channels/session" }
   const on = (name: string) => ({ $ref: `#/channels/session/messages/${name}` })
   const received = Object.entries(CLIENT).map(([type, { summary, answer }]) => {
-    const answers = [answer, "refused" as const].filter(each => each !== undefined)
+    const answers = [answer ?? [], "refused" as const].flat()
     const reply = { channel, messages: answers.map(each => on(nameOf("Market", each))) }
     const messages = [on(nameOf("Client", type))]
     return [`receive-${type}`, { action: "receive", channel, summary, messages, reply }]
   })
-  const sent = (["offer", "withdrawn", "cancel", "job", "refused"] as const).map(type => {
+  const sent = (["offer", "withdrawn", "cancel", "job", "ack", "refused"] as const).map(type => {
     const messages = [on(nameOf("Market", type))]
     return [`send-${type}`, { action: "send", channel, summary: MARKET[type], messages }]
   })

@@ -1,17 +1,20 @@
 import { formatCredits } from "../protocol/credits.ts"
-import type { AgentStatus, CardStatus, SlotReport } from "../runtime/agent/agent.ts"
+import type { BreakerReport } from "../runtime/agent/breakers.ts"
 import type { AgentReport } from "../runtime/agent/report.ts"
+import type { AgentStatus, CardStatus, SlotReport } from "../runtime/agent/status.ts"
 import { counted } from "./counted.ts"
 import { share, unit } from "./gpu-report.ts"
 import { columns } from "./table.ts"
 
 /** What an agent does and has earned, for people. */
-export function agentReport({ name, agent, market, serving, lately, ...totals }: AgentReport): string {
-  const { settled, abandoned, earned } = totals
+export function agentReport({ name, agent, market, serving, ...rest }: AgentReport): string {
+  const { settled, abandoned, earned, pausedSince, lately } = rest
   return [
     `${name} (${agent.slice(0, 16)}) at ${market}`,
     `  earned  ${formatCredits(earned)} credits with ${counted(settled, "shard")}; ${abandoned} abandoned`,
     `  serving ${servingLine(serving)}`,
+    ...modeLines(serving, pausedSince),
+    ...(serving?.breakers ?? []).map(breaker => `  left out ${breakerLine(breaker)}`),
     ...(serving === null ? [] : servingTables(serving)),
     ...lately.map(
       ({ at, job, label, message }) => `given up ${at.slice(0, 19)}Z ${label} of ${job}: ${message}`,
@@ -23,6 +26,27 @@ function servingLine(serving: AgentStatus | null): string {
   if (serving === null) return "no: start it with `zg-agent serve`"
   const where = `yes, as process ${serving.pid}`
   return serving.connected ? where : `${where}, but not connected`
+}
+
+function modeLines(serving: AgentStatus | null, pausedSince: string | null): string[] {
+  if (pausedSince !== null) {
+    const next = serving === null ? "the next start begins so; then " : ""
+    return [`  paused  since ${minute(pausedSince)}; ${next}\`zg-agent resume\` goes on`]
+  }
+  if (serving?.mode.mode !== "draining") return []
+  return [`  draining since ${minute(serving.mode.since)}; it ends after its last shard`]
+}
+
+function breakerLine({ guards, id, state, leftMs }: BreakerReport): string {
+  const what = guards === "slot" ? `slot ${id}` : `image ${id.slice(0, 19)}`
+  if (state === "half-open") return `${what}: too much failed on it; a shard tries it now`
+  if (leftMs === 0) return `${what}: too much failed on it; the next shard tries it`
+  return `${what}: too much failed on it; the next try is in ${Math.ceil(leftMs / 60_000)} min`
+}
+
+/** `2026-11-23 14:05Z`. */
+export function minute(time: string): string {
+  return `${time.slice(0, 16).replace("T", " ")}Z`
 }
 
 function servingTables({ slots, cards }: AgentStatus): string[] {
@@ -37,7 +61,7 @@ function slotRow({ id, device, gpus, shard }: SlotReport): string[] {
   return [
     id,
     gpus[0]?.model ?? device,
-    shard ? `${shard.label} of ${shard.job}: ${shard.at}` : "free",
+    shard ? `${shard.label} of ${shard.job}: ${shard.at}${shard.suspended ? ", suspended" : ""}` : "free",
     steps > 0 ? `${step}/${steps}` : "",
   ]
 }

@@ -5,12 +5,14 @@ import { isolationFlags } from "../cli/isolation-flags.ts"
 import { sysfsFlag } from "../cli/sysfs-flag.ts"
 import { formatCredits } from "../protocol/credits.ts"
 import type { GpuChoice } from "../runtime/agent/gpu-berths.ts"
-import { serve } from "../runtime/agent/serve.ts"
+import { takeSupervision } from "../runtime/agent/notification.ts"
+import { type ServeOptions, serve } from "../runtime/agent/serve.ts"
+import type { Totals } from "../runtime/shard/journal.ts"
 
 export default class Serve extends BaseCommand {
   static override summary = "Take leases, run each shard in a sandbox, prove the work and get paid."
   static override description =
-    "It runs until it is stopped. Stopping ends the containers and keeps what was begun: the next start goes on from there."
+    "It runs until it is stopped or drained. Stopping suspends the shards and keeps what was begun: the next start goes on from there. That is exit code 0; a second signal ends it at once and leaves the containers to the next start."
   static override examples = [
     "<%= config.bin %> serve",
     "<%= config.bin %> serve --gpus 0,2",
@@ -74,14 +76,28 @@ export default class Serve extends BaseCommand {
       offering: { gpus: choiceOf(flags.gpus), cpuSlots, cpus, memoryMiB },
       sysfs,
       metrics: flags.metrics ? metricsOf(flags) : null,
+      supervision: takeSupervision(process.env, process.pid),
       program: this.config,
       log: this.openLog(flags),
     }
-    const totals = await serve(options, this.signal)
+    const totals = await this.#untilStopped(options)
+    if (totals === undefined) return
     this.log(
       `Earned ${formatCredits(totals.earned)} credits with ${counted(totals.settled, "shard")} in all.`,
     )
     return totals
+  }
+
+  /** A stop that was asked for is a clean end for a supervisor, also while the agent was still starting: then there are no totals. */
+  async #untilStopped(options: ServeOptions): Promise<Totals | undefined> {
+    try {
+      return await serve(options, this.signal)
+    } catch (error) {
+      if (!this.signal.aborted || error !== this.signal.reason) throw error
+      return undefined
+    } finally {
+      if (this.signal.aborted) process.exitCode = 0
+    }
   }
 }
 

@@ -9,6 +9,7 @@ import { Database } from "../store/database.ts"
 import { ensureIdentity } from "../store/identity.ts"
 import { lockFolder } from "../store/lock.ts"
 import { openBook } from "./book/book.ts"
+import { steadyClock } from "./clock.ts"
 import { openGateway } from "./gateway/gateway.ts"
 import { Roster } from "./gateway/roster.ts"
 import { serveHttp } from "./http.ts"
@@ -28,7 +29,7 @@ export interface Market {
  * @throws Fault `already-serving`, `port-in-use`, `address-unusable`, `identity-unreadable`
  */
 export async function startMarket(options: MarketOptions): Promise<Market> {
-  const { root, host, log, clock = Date.now } = options
+  const { root, host, log, clock = steadyClock() } = options
   const lock = lockFolder(root)
   const identity = await ensureIdentity(join(root, "market.pem"))
   const http = await listen(options).catch(error => {

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto"
 import { canonicalJson } from "./digest.ts"
 import type { PublicKey } from "./keys.ts"
 import type { Nonce, SessionId } from "./lease.ts"
+import type { Resume } from "./message.ts"
 
 /** All that both ends fix before either signs; neither signature can be used for another session, origin or pair of keys. */
 export interface Handshake {
@@ -12,6 +13,8 @@ export interface Handshake {
   clientNonce: Nonce
   marketKey: PublicKey
   marketNonce: Nonce
+  /** Left out where a session begins. */
+  resume?: Resume
 }
 
 /** The bytes that the given side signs: RFC 8785 JSON of the handshake under a context of its own. */

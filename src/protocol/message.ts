@@ -15,6 +15,13 @@ export const FRAME_LIMIT_BYTES = 1 << 20
 /** Which lease a message speaks of: a stale epoch is refused. */
 const held = { lease: LeaseId, epoch: z.int().min(1) }
 
+export const Held = z.strictObject(held)
+export type Held = z.infer<typeof Held>
+
+/** Which session a client goes on with over this socket, and the highest number that it received in it. */
+export const Resume = z.strictObject({ session: SessionId, received: z.int().min(0) })
+export type Resume = z.infer<typeof Resume>
+
 /** The machine as its owner shows it at enrolment. */
 export const Machine = z.strictObject({
   platform: z.string().max(80),
@@ -35,7 +42,8 @@ export const Slot = z.strictObject({
 })
 export type Slot = z.infer<typeof Slot>
 
-export const DeclineReason = z.enum(["busy", "draining", "too-large", "not-allowed"])
+/** `failing`: the image, or what it needs of this host, failed here several times in a row. */
+export const DeclineReason = z.enum(["busy", "draining", "too-large", "not-allowed", "failing"])
 export type DeclineReason = z.infer<typeof DeclineReason>
 
 /** The owner's rule that forbids a shard, by its place in the rules, and what the shard asks for instead; for people. */
@@ -52,11 +60,20 @@ export const Rule = z.strictObject({
 export type Rule = z.infer<typeof Rule>
 
 const fromClient = {
-  hello: { agent: z.string().max(80), publicKey: PublicKey, nonce: Nonce, origin: z.string().max(255) },
+  hello: {
+    agent: z.string().max(80),
+    publicKey: PublicKey,
+    nonce: Nonce,
+    origin: z.string().max(255),
+    resume: Resume.optional(),
+  },
   auth: { signature: Signature },
   register: { name: z.string().min(1).max(80), machine: Machine },
-  /** The slots this agent serves from now on; an empty list takes it off the market. */
-  capacity: { slots: z.array(Slot).max(64) },
+  /**
+   * The slots this agent serves from now on; an empty list takes it off the market. `holding` is every lease on its road: those of
+   * earlier sessions that it leaves out are given back.
+   */
+  capacity: { slots: z.array(Slot).max(64), holding: z.array(Held).max(1024).optional() },
   accept: { offer: OfferId },
   /** The rule with `not-allowed`: it is what the buyer is told when no agent may run the job. */
   decline: { offer: OfferId, reason: DeclineReason, rule: Rule.optional() },
@@ -74,12 +91,16 @@ const fromClient = {
   watch: { job: JobId },
   jobs: {},
   account: {},
+  /** Says nothing but its `ack`. */
+  ack: {},
 }
 
 const fromMarket = {
   challenge: { publicKey: PublicKey, nonce: Nonce, session: SessionId },
   /** The marketplace's own signature over the session, and a bearer token for its registry endpoint. */
   welcome: { agent: KeyId, signature: Signature, token: z.string().max(255), registered: z.boolean() },
+  /** Instead of `welcome`: the session that hello named goes on, and this is the highest number received in it. */
+  resumed: { signature: Signature, received: z.int().min(0) },
   registered: { agent: KeyId, balance: z.int(), again: z.boolean() },
   offer: { offer: OfferId, job: JobId, label: z.string(), spec: ShardSpec, price: MicroCredits },
   withdrawn: { offer: OfferId },
@@ -92,10 +113,14 @@ const fromMarket = {
   },
   renewed: { ...held, notAfter: Timestamp },
   receipt: { lease: LeaseId, bundle: Bundle },
+  /** The lease is not held any more, whether this or something earlier ended it. */
+  abandoned: held,
   cancel: { ...held, reason: z.string() },
   submitted: { job: JobId },
   job: { status: JobStatus },
   jobList: { jobs: z.array(JobStatus) },
+  /** Says nothing but its `ack`. */
+  ack: {},
   account: { balance: z.int(), earned: MicroCredits, spent: MicroCredits, escrow: MicroCredits },
   /** The answer to a message that could not be carried out; the session goes on unless the socket closes. */
   refused: {
@@ -105,8 +130,19 @@ const fromMarket = {
   },
 }
 
-/** Every frame: its number in this direction from 1, and, in an answer, the number of the frame it answers. */
-const envelope = { seq: z.int().min(1), re: z.int().min(1).optional() }
+/** Messages that may go without a number: the next of their kind replaces them. */
+const PASSING = ["ack", "progress", "job"]
+
+/**
+ * Every frame: its number in this direction of the session, or 0 for a passing one; in an answer, the number of the frame it answers;
+ * and the highest number received in order, once there is one.
+ */
+const envelope = {
+  seq: z.int().min(1),
+  re: z.int().min(1).optional(),
+  ack: z.int().min(1).optional(),
+}
+const passingEnvelope = { ...envelope, seq: z.int().min(0) }
 
 type Frames<Bodies extends Record<string, z.ZodRawShape>> = {
   [Type in keyof Bodies & string]: z.ZodObject<
@@ -117,7 +153,11 @@ type Frames<Bodies extends Record<string, z.ZodRawShape>> = {
 
 function frames<Bodies extends Record<string, z.ZodRawShape>>(bodies: Bodies) {
   const all = Object.entries(bodies).map(([type, body]) =>
-    z.strictObject({ type: z.literal(type), ...envelope, ...body }),
+    z.strictObject({
+      type: z.literal(type),
+      ...(PASSING.includes(type) ? passingEnvelope : envelope),
+      ...body,
+    }),
   )
   return z.discriminatedUnion("type", all as unknown as [Frames<Bodies>, ...Frames<Bodies>[]])
 }
@@ -129,10 +169,16 @@ export type ClientFrame = z.infer<typeof ClientFrame>
 export const MarketFrame = frames(fromMarket)
 export type MarketFrame = z.infer<typeof MarketFrame>
 
-type WithoutEnvelope<Frame> = Frame extends unknown ? Omit<Frame, "seq" | "re"> : never
+type WithoutEnvelope<Frame> = Frame extends unknown ? Omit<Frame, "seq" | "re" | "ack"> : never
 
 export type ClientMessage = WithoutEnvelope<ClientFrame>
 export type MarketMessage = WithoutEnvelope<MarketFrame>
+
+/** Whether a message may be lost with its socket: how far something is, but never how it ended. */
+export function isPassing(message: ClientMessage | MarketMessage): boolean {
+  if (message.type === "job") return message.status.state === "waiting" || message.status.state === "running"
+  return message.type === "progress" || message.type === "ack"
+}
 
 export type ClientType = ClientFrame["type"]
 export type MarketType = MarketFrame["type"]

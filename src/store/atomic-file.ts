@@ -1,18 +1,28 @@
-import { open, rename } from "node:fs/promises"
+import { open, rename, rm } from "node:fs/promises"
 import { dirname } from "node:path"
 
 /** Writes a file that only its owner reads: it is there whole or not at all, also after a power cut. */
 export async function writeAtomically(path: string, text: string): Promise<void> {
   const draft = `${path}.${crypto.randomUUID()}.draft`
-  const file = await open(draft, "wx", 0o600)
+  try {
+    await writeSynced(draft, text)
+    await rename(draft, path)
+  } catch (error) {
+    // On a full disk every try would leave another one.
+    await rm(draft, { force: true })
+    throw error
+  }
+  await syncFolder(dirname(path))
+}
+
+async function writeSynced(path: string, text: string): Promise<void> {
+  const file = await open(path, "wx", 0o600)
   try {
     await file.writeFile(text)
     await file.sync()
   } finally {
     await file.close()
   }
-  await rename(draft, path)
-  await syncFolder(dirname(path))
 }
 
 /** The new name is on the disk only when its folder is. */

@@ -23,12 +23,14 @@ test.each(Object.entries(commands))(
 
 test("the commands of the main job are there", () => {
   expect(Object.keys(commands).sort()).toEqual([
-    ...["doctor", "gpus", "job:fetch", "job:list", "job:status", "job:submit", "market:start"],
+    ...["doctor", "drain", "gpus", "job:fetch", "job:list", "job:status", "job:submit", "market:start"],
     ...[
+      "pause",
       "proof:list",
       "proof:show",
       "proof:verify",
       "register",
+      "resume",
       "sandbox:show",
       "sandbox:test",
       "serve",

@@ -110,5 +110,5 @@ withDaemon("a card is a slot, is sampled, and a job for it gets it", { timeout: 
   expect({ settled, lately }).toEqual({ settled: 1, lately: [] })
   expect((await readFile(hookLog, "utf8")).split("\n")).toContain(`"NVIDIA_VISIBLE_DEVICES=${CARD}"`)
   program.kill("SIGTERM")
-  expect((await program).exitCode).toBe(143)
+  expect((await program).exitCode).toBe(0)
 })

@@ -19,6 +19,11 @@ test("a whole frame is parsed", () => {
   expect(parseClientFrame(JSON.stringify(renew))).toEqual(renew)
 })
 
+test("a passing message may go without a number, and every frame may acknowledge", () => {
+  const progress = { ...renew, type: "progress", seq: 0, ack: 7, step: 1, steps: 2, loss: null }
+  expect(parseClientFrame(JSON.stringify(progress))).toEqual(progress)
+})
+
 test.each([
   ["not JSON", "{", "frame-not-json"],
   ["no object", "7", "message-unknown"],
@@ -27,6 +32,9 @@ test.each([
   ["a field too many", JSON.stringify({ ...renew, force: true }), "message-malformed"],
   ["a field missing", JSON.stringify({ ...renew, epoch: undefined }), "message-malformed"],
   ["a number as text", JSON.stringify({ ...renew, epoch: "1" }), "message-malformed"],
+  ["no number where one is due", JSON.stringify({ ...renew, seq: 0 }), "message-malformed"],
+  ["a negative number", JSON.stringify({ ...renew, seq: -1 }), "message-malformed"],
+  ["an acknowledgement of nothing", JSON.stringify({ ...renew, ack: 0 }), "message-malformed"],
   ["a prototype", '{"__proto__":{"type":"renew"}}', "message-unknown"],
 ])("%s is refused", (_, text, code) => {
   expect(codeOf(() => parseClientFrame(text))).toBe(code)

@@ -15,6 +15,8 @@ import { Watches } from "./watches.ts"
 
 /** How often deadlines are looked at. */
 const TICK_MS = 200
+/** Longer between two looks, and this process or its machine stood still. */
+const STOOD_STILL_MS = 5_000
 
 export type BookParts = Pick<Exchange, "db" | "blobs" | "identity" | "roster" | "terms" | "clock" | "log">
 
@@ -39,7 +41,12 @@ export async function openBook(parts: BookParts): Promise<Book> {
     return jobStatus(sources, job)
   })
   const bell = new Bell(
-    () => round(exchange, since),
+    async () => {
+      // Nobody could renew a lease meanwhile, so that nobody loses one for it.
+      if (clock() - lookedAt > STOOD_STILL_MS) await extendLeases(exchange)
+      lookedAt = clock()
+      await round(exchange, since)
+    },
     error => log.error({ event: "book.bug", err: error }),
   )
   const since: UnmatchedSince = new Map()
@@ -54,6 +61,7 @@ export async function openBook(parts: BookParts): Promise<Book> {
     wake: () => bell.ring(),
   }
   await extendLeases(exchange)
+  let lookedAt = clock()
   const ticking = setInterval(() => bell.ring(), TICK_MS)
   return {
     exchange,

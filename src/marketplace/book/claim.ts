@@ -1,4 +1,4 @@
-import { Fault } from "../../protocol/fault.ts"
+import { FAULTS, Fault, isFaultCode } from "../../protocol/fault.ts"
 import type { KeyId } from "../../protocol/keys.ts"
 import type { ShardRow } from "./shard-row.ts"
 
@@ -10,7 +10,10 @@ export interface Patience {
 /** Leases that ran out say little about the shard, yet one that silences every host must end too. */
 const EPOCHS_PER_ATTEMPT = 8
 
-export type Loss = { cause: "expired" } | { cause: "abandoned"; code: string; message: string }
+export type Loss =
+  | { cause: "expired" }
+  | { cause: "unheld" }
+  | { cause: "abandoned"; code: string; message: string }
 
 export type AfterLoss =
   | { state: "ready"; epoch: number; attempt: number }
@@ -22,8 +25,9 @@ export function afterLoss(
   loss: Loss,
   { attempts }: Patience,
 ): AfterLoss {
-  const next = { epoch: epoch + 1, attempt: attempt + (loss.cause === "abandoned" ? 1 : 0) }
-  if (loss.cause === "abandoned" && next.attempt >= attempts)
+  const counts = loss.cause === "abandoned" && !isHostsOwn(loss.code)
+  const next = { epoch: epoch + 1, attempt: attempt + (counts ? 1 : 0) }
+  if (counts && next.attempt >= attempts)
     return {
       state: "failed",
       ...next,
@@ -32,6 +36,20 @@ export function afterLoss(
   if (epoch >= attempts * EPOCHS_PER_ATTEMPT)
     return { state: "failed", ...next, reason: `${label} was leased ${epoch} times and never proved` }
   return { state: "ready", ...next }
+}
+
+/** A host that pauses, or whose disk or card is not well, says nothing about the shard. */
+function isHostsOwn(code: string): boolean {
+  return code === "shard-paused-too-long" || (isFaultCode(code) && FAULTS[code] === "host")
+}
+
+/** Why a lease that an agent believes to hold is not its own any more; null when it is, or when its proof has been settled. */
+export function whyOver(shard: ShardRow | undefined, by: KeyId, epoch: number): string | null {
+  if (!shard || epoch > shard.epoch) return "this marketplace granted no such lease"
+  if (shard.epoch === epoch && shard.agent === by && (shard.state === "leased" || shard.state === "settled"))
+    return null
+  if (shard.state === "failed") return "its job is over"
+  return "the lease ran out or was given back, and the shard is somebody else's"
 }
 
 /**

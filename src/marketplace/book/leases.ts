@@ -1,23 +1,23 @@
-import { Fault } from "../../protocol/fault.ts"
+import { Fault, isFault } from "../../protocol/fault.ts"
 import { randomId } from "../../protocol/handshake.ts"
 import type { KeyId } from "../../protocol/keys.ts"
 import type { Nonce } from "../../protocol/lease.ts"
-import type { ClientFrameOf, DeclineReason, MarketMessage, Rule } from "../../protocol/message.ts"
+import type { ClientFrameOf, DeclineReason, Held, MarketMessage, Rule } from "../../protocol/message.ts"
+import type { Peer } from "../gateway/roster.ts"
 import { afterLoss, claimed, type Loss } from "./claim.ts"
 import { announceEnd, recordEnd } from "./ending.ts"
 import type { Exchange } from "./exchange.ts"
 import type { Offer } from "./offers.ts"
 import type { ShardRow } from "./shard-row.ts"
 
-type Held = Pick<ClientFrameOf<"renew">, "lease" | "epoch">
-
 /** A reason to decline that will still hold in a while keeps the shard away for longer. */
-const LASTING: readonly DeclineReason[] = ["too-large", "not-allowed"]
+const LASTING: readonly DeclineReason[] = ["too-large", "not-allowed", "failing"]
 const LASTING_FACTOR = 20
 
 /** @throws Fault `offer-gone` */
-export async function accept(exchange: Exchange, agent: KeyId, id: Offer["id"]): Promise<MarketMessage> {
-  const { db, offers, shards, terms, clock, log } = exchange
+export async function accept(exchange: Exchange, peer: Peer, id: Offer["id"]): Promise<MarketMessage> {
+  const { db, offers, shards, roster, terms, clock, log } = exchange
+  const { agent } = peer
   const offer = offers.get(id, agent)
   if (!offer) throw gone()
   // It stays open while the lease is written, so that the shard is not offered again meanwhile.
@@ -25,13 +25,15 @@ export async function accept(exchange: Exchange, agent: KeyId, id: Offer["id"]):
   try {
     const leased = await db.write(() => {
       const shard = shards.one(offer.job, offer.index)
-      if (shard?.state !== "ready") throw gone()
+      // Once the agent serves through a newer session, nobody in this one would hear of the lease.
+      if (shard?.state !== "ready" || !roster.serves(peer)) throw gone()
       const notAfter = clock() + terms.leaseMs
       const nonce = randomId<Nonce>()
       shards.update(shard, {
         ...{ state: "leased", nonce, agent, slot: offer.slot },
         ...{ grantedUntil: notAfter, notAfter },
       })
+      peer.granted.add(shard.lease)
       return shards.assignment({ ...shard, nonce, grantedUntil: notAfter })
     })
     log.info({ event: "shard.leased", job: offer.job, label: offer.label, agent, lease: leased.lease.id })
@@ -96,14 +98,22 @@ export function report(exchange: Exchange, agent: KeyId, frame: ClientFrameOf<"p
   exchange.watches.changed(shard.job)
 }
 
-/** @throws Fault `lease-unknown` or `lease-stale` */
+/** Gives a lease back. One that is not held any more is answered the same, so that an agent can repeat itself until it is heard. */
 export async function abandon(
   exchange: Exchange,
   agent: KeyId,
-  frame: ClientFrameOf<"abandon">,
-): Promise<void> {
-  const { code, message } = frame
-  await lose(exchange, () => claim(exchange, agent, frame), { cause: "abandoned", code, message })
+  { lease, epoch, code, message }: ClientFrameOf<"abandon">,
+): Promise<MarketMessage> {
+  const held = () => {
+    try {
+      return claim(exchange, agent, { lease, epoch })
+    } catch (error) {
+      if (isFault(error, "lease-unknown", "lease-stale")) return null
+      throw error
+    }
+  }
+  await lose(exchange, held, { cause: "abandoned", code, message })
+  return { type: "abandoned", lease, epoch }
 }
 
 /** Makes every shard whose lease ran out ready again, and tells the holder. */
@@ -127,7 +137,8 @@ export async function extendLeases({ db, shards, terms, clock }: Exchange): Prom
   })
 }
 
-async function lose(exchange: Exchange, find: () => ShardRow | null, loss: Loss): Promise<boolean> {
+/** Takes the shard that `find` gives, inside the write, from its holder; whether there was one. */
+export async function lose(exchange: Exchange, find: () => ShardRow | null, loss: Loss): Promise<boolean> {
   const { db, shards, offers, terms, clock, watches, progress, log } = exchange
   const result = await db.write(() => {
     const shard = find()

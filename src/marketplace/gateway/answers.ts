@@ -3,6 +3,7 @@ import type { ClientFrame, ClientFrameOf, ClientType, MarketMessage } from "../.
 import type { Exchange } from "../book/exchange.ts"
 import { jobList, jobOf } from "../book/inquiry.ts"
 import { abandon, accept, decline, renew, report, withdrawFrom } from "../book/leases.ts"
+import { reconcile } from "../book/reconcile.ts"
 import { register } from "../book/registration.ts"
 import { settle } from "../book/settling.ts"
 import { submit } from "../book/submission.ts"
@@ -24,16 +25,17 @@ const ANSWERS: Answers = {
     throw outOfPlace(frame, "open")
   },
   register,
-  capacity: async (exchange, peer, { slots }) => {
+  capacity: async (exchange, peer, { slots, holding }) => {
     exchange.roster.serve(peer, slots)
     exchange.refusals.forgive(peer.agent)
+    if (holding) await reconcile(exchange, peer, holding)
     exchange.wake()
   },
   drain: async (exchange, { agent }) => {
     exchange.roster.drain(agent)
     withdrawFrom(exchange, agent)
   },
-  accept: (exchange, { agent }, { offer }) => accept(exchange, agent, offer),
+  accept: (exchange, peer, { offer }) => accept(exchange, peer, offer),
   decline: async (exchange, { agent }, frame) => {
     decline(exchange, agent, frame)
   },
@@ -41,9 +43,7 @@ const ANSWERS: Answers = {
   progress: async (exchange, { agent }, frame) => {
     report(exchange, agent, frame)
   },
-  abandon: async (exchange, { agent }, frame) => {
-    await abandon(exchange, agent, frame)
-  },
+  abandon: (exchange, { agent }, frame) => abandon(exchange, agent, frame),
   proof: settle,
   submit: async (exchange, { agent }, frame) => ({
     type: "submitted",
@@ -56,7 +56,11 @@ const ANSWERS: Answers = {
   },
   jobs: async (exchange, { agent }) => jobList(exchange, agent),
   account: async ({ ledger }, { agent }) => ledger.statement(agent),
+  ack: async () => {},
 }
+
+/** What needs no registered identity. */
+const FREE: readonly ClientType[] = ["register", "ack"]
 
 /**
  * Carries out one message of an authenticated client.
@@ -67,7 +71,7 @@ export async function answer(
   peer: Peer,
   frame: ClientFrame,
 ): Promise<MarketMessage | undefined> {
-  if (frame.type !== "register" && !exchange.identities.has(peer.agent)) throw notRegistered(frame.type)
+  if (!FREE.includes(frame.type) && !exchange.identities.has(peer.agent)) throw notRegistered(frame.type)
   const step = ANSWERS[frame.type] as (exchange: Exchange, peer: Peer, frame: ClientFrame) => Answer
   return step(exchange, peer, frame)
 }

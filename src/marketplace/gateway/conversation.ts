@@ -1,94 +1,134 @@
 import type { WebSocket } from "ws"
+import { z } from "zod"
 import { Fault } from "../../protocol/fault.ts"
 import { parseClientFrame } from "../../protocol/frame.ts"
 import { handshakeBytes } from "../../protocol/handshake.ts"
 import { keyIdOf } from "../../protocol/keys.ts"
-import type { ClientFrame } from "../../protocol/message.ts"
+import type { MarketMessage } from "../../protocol/message.ts"
 import type { Exchange } from "../book/exchange.ts"
 import { withdrawFrom } from "../book/leases.ts"
 import { answer } from "./answers.ts"
+import { ABNORMAL, Connection, INTERNAL_ERROR, POLICY_VIOLATION } from "./connection.ts"
 import { authenticate, type Challenged, challenge, outOfPlace } from "./handshake.ts"
 import type { Peer } from "./roster.ts"
-import { POLICY_VIOLATION, Session } from "./session.ts"
+import type { Session } from "./session.ts"
+import type { Sessions } from "./sessions.ts"
 
 const HANDSHAKE_LIMIT_MS = 10_000
 
-/** What a connection has come to. */
-type Stage = { name: "new" } | ({ name: "challenged" } & Challenged) | { name: "open"; peer: Peer }
+const Numbered = z.object({ seq: z.int().min(1) })
 
-/** Speaks zg.v1 with one client until its socket closes. */
-export function converse(socket: WebSocket, host: string, exchange: Exchange): Session {
+/** What a connection has come to. */
+type Stage = { name: "new" } | ({ name: "challenged" } & Challenged) | { name: "open"; session: Session }
+
+/** Where a connection came in, and what it may come to. */
+export interface Surroundings {
+  /** The Host header of the upgrade. */
+  host: string
+  exchange: Exchange
+  sessions: Sessions
+}
+
+/** Speaks zg.v1 with one client: the handshake here, then as its session, until the socket closes. */
+export function converse(socket: WebSocket, around: Surroundings): Connection {
+  const { exchange } = around
   let stage: Stage = { name: "new" }
-  const session = new Session(
-    socket,
-    async (text, re) => {
-      try {
-        stage = await next(stage, parseClientFrame(text), { session, host, exchange, re })
-      } catch (error) {
-        if (stage.name === "open" || !(error instanceof Fault)) throw error
-        session.refuse(error, re)
-        session.close(POLICY_VIOLATION, error.code)
-      }
+  let [sent, received] = [0, 0]
+  const say = (message: MarketMessage, re?: number) =>
+    connection.send(JSON.stringify({ ...message, seq: ++sent, re }))
+  const connection: Connection = new Connection(socket, async (text, isBinary) => {
+    if (stage.name === "open") return stage.session.take(connection, text, isBinary)
+    if (!connection.isOpen) return
+    const re = isBinary ? undefined : numberOf(text)
+    try {
+      checkOrder(re, ++received)
+      stage = await shake(stage, isBinary ? "" : text, {
+        connection,
+        say: message => say(message, re),
+        around,
+      })
       if (stage.name === "open") clearTimeout(limit)
-    },
-    error => exchange.log.error({ event: "gateway.bug", err: error }),
-  )
-  const limit = setTimeout(() => {
-    session.refuse(tooSlow())
-    session.close(POLICY_VIOLATION, "not-authenticated")
-  }, HANDSHAKE_LIMIT_MS)
-  socket.once("close", () => {
-    clearTimeout(limit)
-    if (stage.name === "open") leave(exchange, stage.peer)
+      // It may have closed while the welcome was signed; then nobody else lets the session go.
+      if (stage.name === "open" && !connection.isOpen) part(exchange, stage.session, connection, ABNORMAL)
+    } catch (error) {
+      if (!(error instanceof Fault)) {
+        exchange.log.error({ event: "gateway.bug", err: error })
+        return connection.close(INTERNAL_ERROR, "the marketplace met an unexpected error")
+      }
+      turnAway(error, re)
+    }
   })
-  return session
+  const turnAway = ({ code, message, hint }: Fault, re?: number) => {
+    say({ type: "refused", code, message, hint }, re)
+    connection.close(POLICY_VIOLATION, code)
+  }
+  const limit = setTimeout(() => turnAway(tooSlow()), HANDSHAKE_LIMIT_MS)
+  socket.once("close", (code, reason) => {
+    clearTimeout(limit)
+    if (stage.name === "open") part(exchange, stage.session, connection, code, reason.toString())
+  })
+  return connection
 }
 
 interface Turn {
-  session: Session
-  host: string
-  exchange: Exchange
-  re: number | undefined
+  connection: Connection
+  /** Answers the frame of this turn. */
+  say: (message: MarketMessage) => void
+  around: Surroundings
 }
 
-async function next(stage: Stage, frame: ClientFrame, turn: Turn): Promise<Stage> {
-  if (stage.name === "open") {
-    const message = await answer(turn.exchange, stage.peer, frame)
-    if (message) turn.session.send(message, turn.re)
-    return stage
-  }
+async function shake(
+  stage: Exclude<Stage, { name: "open" }>,
+  text: string,
+  { connection, say, around }: Turn,
+): Promise<Stage> {
+  const frame = parseClientFrame(text)
   if (stage.name === "new" && frame.type === "hello") {
-    const challenged = challenge(frame, turn.host, turn.exchange.identity)
+    const challenged = challenge(frame, around.host, around.exchange.identity)
     const { marketKey: publicKey, marketNonce: nonce, session } = challenged.handshake
-    turn.session.send({ type: "challenge", publicKey, nonce, session }, turn.re)
+    say({ type: "challenge", publicKey, nonce, session })
     return { name: "challenged", ...challenged }
   }
   if (stage.name === "challenged" && frame.type === "auth") {
     authenticate(stage, frame)
-    return { name: "open", peer: await welcome(stage, turn) }
+    return { name: "open", session: await admit(stage, { connection, say, around }) }
   }
   throw outOfPlace(frame, stage.name)
 }
 
-async function welcome({ handshake }: Challenged, { session, exchange, re }: Turn): Promise<Peer> {
-  const publicKey = handshake.clientKey
-  const agent = keyIdOf(publicKey)
-  const signature = await exchange.identity.sign(handshakeBytes("market", handshake))
-  const peer: Peer = {
-    agent,
-    publicKey,
-    send: (message, to) => session.send(message, to),
-    close: (code, reason) => session.close(code, reason),
+/** Goes on with the session that hello named, if it is still here, or else begins one. */
+async function admit(
+  { handshake }: Challenged,
+  { connection, say, around: { exchange, sessions } }: Turn,
+): Promise<Session> {
+  const { resume, session: id, clientKey: publicKey } = handshake
+  const signed = await exchange.identity.sign(handshakeBytes("market", handshake))
+  const signature = Buffer.from(signed).toString("base64")
+  const earlier = resume && sessions.find(resume, publicKey)
+  if (earlier) {
+    say({ type: "resumed", signature, received: earlier.received })
+    earlier.attach(connection, resume.received)
+    exchange.wake()
+    return earlier
   }
-  const token = exchange.roster.enter(peer)
-  // The socket may have closed while the welcome was signed; then nobody else will take the peer out again.
-  if (!session.isOpen) exchange.roster.leave(peer)
-  const registered = exchange.identities.has(agent)
-  session.send(
-    { type: "welcome", agent, signature: Buffer.from(signature).toString("base64"), token, registered },
-    re,
-  )
-  return peer
+  const agent = keyIdOf(publicKey)
+  const session = sessions.open({
+    ...{ id, agent, publicKey },
+    answer: (peer, frame) => answer(exchange, peer, frame),
+    over: peer => leave(exchange, peer),
+    bug: error => exchange.log.error({ event: "gateway.bug", err: error }),
+  })
+  const token = exchange.roster.enter(session)
+  say({ type: "welcome", agent, signature, token, registered: exchange.identities.has(agent) })
+  session.attach(connection)
+  return session
+}
+
+/** A socket that was lost leaves its session waiting; a goodbye ends it, and so does a client that has nothing here to lose. */
+function part(exchange: Exchange, session: Session, connection: Connection, code: number, reason = ""): void {
+  const lost = code === ABNORMAL || reason === "message-out-of-order"
+  if (lost && exchange.identities.has(session.agent)) session.detach(connection)
+  else session.endWith(connection)
 }
 
 function leave(exchange: Exchange, peer: Peer): void {
@@ -96,6 +136,23 @@ function leave(exchange: Exchange, peer: Peer): void {
   if (!exchange.roster.leave(peer)) return
   withdrawFrom(exchange, peer.agent)
   exchange.wake()
+}
+
+function numberOf(text: string): number | undefined {
+  try {
+    return Numbered.safeParse(JSON.parse(text)).data?.seq
+  } catch {
+    return undefined
+  }
+}
+
+/** @throws Fault `message-out-of-order` */
+function checkOrder(seq: number | undefined, due: number): void {
+  if (seq === undefined || seq === due) return
+  throw new Fault("message-out-of-order", `Message ${seq} came where ${due} was due.`, {
+    hint: "Number the handshake's messages 1 and 2 on every connection.",
+    facts: { seq, due },
+  })
 }
 
 function tooSlow(): Fault {

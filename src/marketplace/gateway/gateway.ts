@@ -1,15 +1,15 @@
 import type { IncomingMessage, Server } from "node:http"
 import type { Duplex } from "node:stream"
-import type { Logger } from "pino"
-import { type WebSocket, WebSocketServer } from "ws"
+import { WebSocketServer } from "ws"
 import { Fault } from "../../protocol/fault.ts"
 import { FRAME_LIMIT_BYTES, SUBPROTOCOL } from "../../protocol/message.ts"
 import type { Exchange } from "../book/exchange.ts"
+import { type Connection, GOING_AWAY } from "./connection.ts"
 import { converse } from "./conversation.ts"
-import type { Session } from "./session.ts"
+import { watchOver } from "./heartbeat.ts"
+import { Sessions } from "./sessions.ts"
 
 const PING_EVERY_MS = 15_000
-const GOING_AWAY = 1001
 /** How long `close` waits for the clients' goodbyes. */
 const GOODBYE_LIMIT_MS = 1_000
 
@@ -26,28 +26,26 @@ export function openGateway(http: Server, exchange: Exchange): Gateway {
     perMessageDeflate: false,
     handleProtocols: () => SUBPROTOCOL,
   })
-  const sessions = new Set<Session>()
-  /** Those that have not answered the last ping. */
-  const silent = new WeakSet<WebSocket>()
+  const sessions = new Sessions()
+  const connections = new Set<Connection>()
   http.on("upgrade", (request, stream, head) => {
     const refusal = refusalOf(request)
     if (refusal) return turnAway(stream, refusal)
     sockets.handleUpgrade(request, stream, head, socket => {
-      watchOver(socket, silent, exchange.log)
-      const session = converse(socket, request.headers.host ?? "", exchange)
-      sessions.add(session)
-      socket.once("close", () => session.idle.finally(() => sessions.delete(session)))
+      // An oversized or broken frame: ws answers with its close code, nothing is left to do.
+      socket.on("error", error => exchange.log.debug({ event: "socket.error", message: error.message }))
+      const connection = converse(socket, { host: request.headers.host ?? "", exchange, sessions })
+      connections.add(connection)
+      socket.once("close", () => connection.idle.finally(() => connections.delete(connection)))
     })
   })
-  const pinging = setInterval(() => {
-    for (const socket of sockets.clients) ping(socket, silent)
-  }, PING_EVERY_MS)
-  pinging.unref()
+  const stopWatching = watchOver(sockets, PING_EVERY_MS)
   return {
     close: async () => {
-      clearInterval(pinging)
+      stopWatching()
       await closeAll(sockets)
-      await Promise.all([...sessions].map(session => session.idle))
+      await Promise.all([...connections].map(connection => connection.idle))
+      sessions.close()
     },
   }
 }
@@ -65,21 +63,6 @@ function turnAway(stream: Duplex, { code, message, hint }: Fault): void {
   stream.end(
     `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   )
-}
-
-function watchOver(socket: WebSocket, silent: WeakSet<WebSocket>, log: Logger): void {
-  socket.on("pong", () => silent.delete(socket))
-  // An oversized or broken frame: ws answers with its close code, nothing is left to do.
-  socket.on("error", error => log.debug({ event: "socket.error", message: error.message }))
-}
-
-function ping(socket: WebSocket, silent: WeakSet<WebSocket>): void {
-  if (silent.has(socket)) {
-    socket.terminate()
-  } else {
-    silent.add(socket)
-    socket.ping()
-  }
 }
 
 async function closeAll(sockets: WebSocketServer): Promise<void> {

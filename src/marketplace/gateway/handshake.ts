@@ -38,6 +38,7 @@ export function challenge(
       clientNonce: hello.nonce,
       marketKey: market.publicKey,
       marketNonce: randomId<Nonce>(),
+      ...(hello.resume && { resume: hello.resume }),
     },
   }
 }

@@ -1,17 +1,22 @@
 import { randomBytes } from "node:crypto"
 import type { KeyId, PublicKey } from "../../protocol/keys.ts"
+import type { LeaseId } from "../../protocol/lease.ts"
 import type { MarketMessage, Slot } from "../../protocol/message.ts"
 import type { Place } from "../book/fit.ts"
 
-/** An authenticated connection. */
+/** An authenticated session. */
 export interface Peer {
   readonly agent: KeyId
   readonly publicKey: PublicKey
+  /** Whether it has a socket now; what is sent meanwhile waits for the next one. */
+  readonly isConnected: boolean
+  /** The leases that were granted in it. */
+  readonly granted: Set<LeaseId>
   send(message: MarketMessage, re?: number): void
   close(code: number, reason: string): void
 }
 
-/** Close code for a connection whose agent serves through a newer one. */
+/** Close code for a session whose agent serves through a newer one. */
 export const REPLACED = 4001
 
 interface Seller {
@@ -20,15 +25,15 @@ interface Seller {
 }
 
 /**
- * Who is connected. One identity may buy through several connections, but serves through one: the latest that announced
- * its capacity, so that an agent behind a dead connection takes its place back.
+ * Who has a session. One identity may buy through several, but serves through one: the latest that announced its capacity, so
+ * that an agent that was started again takes its place back.
  */
 export class Roster {
   #peers = new Map<KeyId, Set<Peer>>()
   #sellers = new Map<KeyId, Seller>()
   #tokens = new Map<string, Peer>()
 
-  /** @returns the bearer token for the registry, good while this connection lives. */
+  /** @returns the bearer token for the registry, good while this session lives. */
   enter(peer: Peer): string {
     const peers = this.#peers.get(peer.agent) ?? new Set()
     this.#peers.set(peer.agent, peers.add(peer))
@@ -37,22 +42,22 @@ export class Roster {
     return token
   }
 
-  /** @returns whether its agent served through this connection. */
+  /** @returns whether its agent served through this session. */
   leave(peer: Peer): boolean {
     const peers = this.#peers.get(peer.agent)
     peers?.delete(peer)
     if (peers?.size === 0) this.#peers.delete(peer.agent)
     for (const [token, holder] of this.#tokens) if (holder === peer) this.#tokens.delete(token)
-    const served = this.#sellers.get(peer.agent)?.peer === peer
+    const served = this.serves(peer)
     if (served) this.#sellers.delete(peer.agent)
     return served
   }
 
-  /** From now on the agent serves these slots, through this connection. */
+  /** From now on the agent serves these slots, through this session. */
   serve(peer: Peer, slots: Slot[]): void {
     const before = this.#sellers.get(peer.agent)?.peer
     this.#sellers.set(peer.agent, { peer, slots })
-    if (before && before !== peer) before.close(REPLACED, "replaced by a newer connection")
+    if (before && before !== peer) before.close(REPLACED, "replaced by a newer session")
   }
 
   /** No slots until the agent announces capacity again. */
@@ -61,12 +66,18 @@ export class Roster {
     if (seller) seller.slots = []
   }
 
-  /** Every slot that is served, busy or not. */
-  places(): Place[] {
-    return [...this.#sellers].flatMap(([agent, { slots }]) => slots.map(slot => ({ agent, slot })))
+  /** Whether its agent serves through this session. */
+  serves(peer: Peer): boolean {
+    return this.#sellers.get(peer.agent)?.peer === peer
   }
 
-  /** To the connection through which the agent serves, else to all of its connections. */
+  /** Every slot that is served and can be asked now, busy or not. */
+  places(): Place[] {
+    const present = [...this.#sellers].filter(([, { peer }]) => peer.isConnected)
+    return present.flatMap(([agent, { slots }]) => slots.map(slot => ({ agent, slot })))
+  }
+
+  /** To the session through which the agent serves, else to all of its sessions. */
   send(agent: KeyId, message: MarketMessage): void {
     const seller = this.#sellers.get(agent)
     const peers = seller ? [seller.peer] : (this.#peers.get(agent) ?? [])

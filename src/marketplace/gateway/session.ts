@@ -1,113 +1,147 @@
-import type { RawData, WebSocket } from "ws"
 import { z } from "zod"
-import { Fault } from "../../protocol/fault.ts"
-import type { MarketMessage } from "../../protocol/message.ts"
+import { Channel } from "../../protocol/channel.ts"
+import { HANDSHAKE_FRAMES } from "../../protocol/delivery.ts"
+import { Fault, isFault } from "../../protocol/fault.ts"
+import { parseClientFrame } from "../../protocol/frame.ts"
+import type { KeyId, PublicKey } from "../../protocol/keys.ts"
+import type { LeaseId, SessionId } from "../../protocol/lease.ts"
+import { type ClientFrame, isPassing, type MarketMessage } from "../../protocol/message.ts"
+import { type Connection, INTERNAL_ERROR, POLICY_VIOLATION } from "./connection.ts"
+import type { Peer } from "./roster.ts"
 
-/** Close code for whoever breaks the protocol (RFC 6455, 7.4.1). */
-export const POLICY_VIOLATION = 1008
-const INTERNAL_ERROR = 1011
-/** A peer that reads so slowly that this much waits for it is dropped. */
-const UNREAD_LIMIT_BYTES = 16 << 20
-/** Frames that may wait for their turn before the socket is paused. */
-const QUEUE_LIMIT = 32
+/** How long a session without a socket waits for its client: a router's restart, and less than the wait for a lost job. */
+const KEEP_SESSION_MS = 5 * 60_000
 
-const Numbered = z.object({ seq: z.int().min(1) })
+const Numbers = z.object({ seq: z.int().min(0), ack: z.int().min(1).optional().catch(undefined) })
 
-/** Takes one frame's text; a Fault that it throws is sent as a refusal. */
-export type Take = (text: string, re: number | undefined) => Promise<void>
+export interface SessionParts {
+  id: SessionId
+  agent: KeyId
+  publicKey: PublicKey
+  /** Carries out one message; a Fault that it throws is sent as a refusal. */
+  answer: (peer: Peer, frame: ClientFrame) => Promise<MarketMessage | undefined>
+  /** Called once, when the session is over. */
+  over: (session: Session) => void
+  bug: (error: unknown) => void
+}
 
-/** One WebSocket: numbers what goes out, checks the numbers of what comes in, takes frames one after the other. */
-export class Session {
-  readonly #socket: WebSocket
-  readonly #take: Take
-  #sent = 0
-  #received = 0
-  #queued = 0
+/** What a client and the marketplace have to say to each other, over one socket after another. */
+export class Session implements Peer {
+  readonly id: SessionId
+  readonly agent: KeyId
+  readonly publicKey: PublicKey
+  readonly granted = new Set<LeaseId>()
+  readonly #parts: SessionParts
+  readonly #channel = new Channel()
+  #connection: Connection | null = null
   #turn: Promise<void> = Promise.resolve()
-  #bug: (error: unknown) => void
+  #forgetting: NodeJS.Timeout | undefined
+  #isOver = false
 
-  constructor(socket: WebSocket, take: Take, bug: (error: unknown) => void) {
-    this.#socket = socket
-    this.#take = take
-    this.#bug = bug
-    socket.on("message", (data, isBinary) => this.#enqueue(data, isBinary))
+  constructor(parts: SessionParts) {
+    this.id = parts.id
+    this.agent = parts.agent
+    this.publicKey = parts.publicKey
+    this.#parts = parts
   }
 
-  get isOpen(): boolean {
-    return this.#socket.readyState === this.#socket.OPEN
+  get isConnected(): boolean {
+    return this.#connection?.isOpen ?? false
   }
 
-  /** Resolves when every frame taken so far has been carried out. */
-  get idle(): Promise<void> {
-    return this.#turn
+  /** The highest number received in order. */
+  get received(): number {
+    return this.#channel.received
   }
 
-  send(message: MarketMessage, re?: number): void {
-    if (!this.isOpen) return
-    this.#sent += 1
-    this.#socket.send(JSON.stringify({ ...message, seq: this.#sent, re }))
-    if (this.#socket.bufferedAmount > UNREAD_LIMIT_BYTES) this.#socket.terminate()
+  /** Whether it can go on with a client that has received so far. */
+  reaches(received: number): boolean {
+    return !this.#isOver && this.#channel.reaches(received)
   }
 
-  refuse({ code, message, hint }: Fault, re?: number): void {
-    this.send({ type: "refused", code, message, hint }, re)
+  /** Goes on over this socket; the one before is dropped, and what it still brings is not heard: the client sends it again here. */
+  attach(connection: Connection, received = HANDSHAKE_FRAMES): void {
+    const before = this.#connection
+    this.#connection = connection
+    before?.drop()
+    clearTimeout(this.#forgetting)
+    this.#channel.attach(text => connection.send(text), received)
+  }
+
+  /** Its socket ended without a goodbye: it is kept for a while. */
+  detach(connection: Connection): void {
+    if (connection !== this.#connection) return
+    this.#connection = null
+    this.#channel.detach()
+    this.#forgetting = setTimeout(() => this.end(), KEEP_SESSION_MS).unref()
+  }
+
+  /** Is over at once; the marketplace forgets it. */
+  end(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#connection = null
+    clearTimeout(this.#forgetting)
+    this.#channel.detach()
+    this.#parts.over(this)
+  }
+
+  /** As {@link end}, if this is still its socket. */
+  endWith(connection: Connection): void {
+    if (connection === this.#connection) this.end()
   }
 
   close(code: number, reason: string): void {
-    this.#socket.close(code, reason)
+    this.#connection?.close(code, reason)
+    this.end()
   }
 
-  #enqueue(data: RawData, isBinary: boolean): void {
-    this.#queued += 1
-    if (this.#queued > QUEUE_LIMIT) this.#socket.pause()
-    this.#turn = this.#turn.then(() => this.#handle(data, isBinary)).then(() => this.#done())
+  send(message: MarketMessage, re?: number): void {
+    if (re === undefined && isPassing(message)) this.#channel.pass(message)
+    else this.#channel.send(message, re)
   }
 
-  #done(): void {
-    this.#queued -= 1
-    if (this.#socket.isPaused && this.#queued < QUEUE_LIMIT) this.#socket.resume()
+  /** Takes one frame, after those that came before it on whatever socket. */
+  take(from: Connection, text: string, isBinary: boolean): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#handle(from, text, isBinary))
+    return this.#turn
   }
 
-  async #handle(data: RawData, isBinary: boolean): Promise<void> {
-    if (!this.isOpen) return
-    const text = data.toString()
-    const re = isBinary ? undefined : numberOf(text)
+  async #handle(from: Connection, text: string, isBinary: boolean): Promise<void> {
+    if (from !== this.#connection) return
+    let re: number | undefined
     try {
       if (isBinary) throw notText()
-      this.#checkOrder(re)
-      await this.#take(text, re)
+      // A frame whose number cannot be read is refused for its form and does not count.
+      const numbers = numbersOf(text)
+      if (numbers && !this.#channel.take(numbers)) return
+      re = numbers?.seq || undefined
+      const message = await this.#parts.answer(this, parseClientFrame(text))
+      if (message) this.send(message, re)
     } catch (error) {
-      this.#answer(error, re)
+      this.#fail(error, re, from)
     }
   }
 
-  #answer(error: unknown, re: number | undefined): void {
-    if (!(error instanceof Fault)) {
-      this.#bug(error)
+  #fail(error: unknown, re: number | undefined, from: Connection): void {
+    if (!isFault(error)) {
+      this.#parts.bug(error)
       this.close(INTERNAL_ERROR, "the marketplace met an unexpected error")
       return
     }
-    this.refuse(error, re)
-    if (error.code === "frame-not-json" || error.code === "message-out-of-order")
-      this.close(POLICY_VIOLATION, error.code)
-  }
-
-  /** A frame whose number cannot be read is refused for its form and does not count. */
-  #checkOrder(seq: number | undefined): void {
-    if (seq === undefined) return
-    if (seq !== this.#received + 1) {
-      throw new Fault("message-out-of-order", `Message ${seq} came where ${this.#received + 1} was due.`, {
-        hint: "Number the messages of a connection 1, 2, 3 and so on.",
-        facts: { seq, due: this.#received + 1 },
-      })
-    }
-    this.#received = seq
+    const { code, message, hint } = error
+    this.send({ type: "refused", code, message, hint }, re)
+    if (code === "frame-not-json") this.close(POLICY_VIOLATION, code)
+    if (code !== "message-out-of-order") return
+    // What is missing may still come: on the next socket the client sends it again.
+    from.close(POLICY_VIOLATION, code)
+    this.detach(from)
   }
 }
 
-function numberOf(text: string): number | undefined {
+function numbersOf(text: string): z.infer<typeof Numbers> | undefined {
   try {
-    return Numbered.safeParse(JSON.parse(text)).data?.seq
+    return Numbers.safeParse(JSON.parse(text)).data
   } catch {
     return undefined
   }

@@ -1,75 +1,36 @@
-import { setTimeout as sleep } from "node:timers/promises"
 import type { Logger } from "pino"
-import { Fault, isFault } from "../../protocol/fault.ts"
-import type { KeyId } from "../../protocol/keys.ts"
-import type { Lease, LeaseId, OfferId } from "../../protocol/lease.ts"
-import type { ClientMessage, MarketFrame, MarketFrameOf, Slot } from "../../protocol/message.ts"
-import type { ShardSpec } from "../../protocol/shard-spec.ts"
-import type { Bundle } from "../../protocol/statement.ts"
+import { Fault } from "../../protocol/fault.ts"
+import type { MarketFrame } from "../../protocol/message.ts"
 import type { Engine } from "../container/engine.ts"
-import { judge, notAllowed, type Refusal, ruleTold } from "../host/rules/judge.ts"
-import type { CardReport, Telemetry } from "../host/telemetry/telemetry.ts"
-import { keepLease } from "../market/keep-lease.ts"
+import { notAllowed, type Refusal } from "../host/rules/judge.ts"
+import type { Telemetry } from "../host/telemetry/telemetry.ts"
 import type { Link } from "../market/link.ts"
 import type { Session } from "../market/session.ts"
-import type { Journal, Totals } from "../shard/journal.ts"
+import type { Journal } from "../shard/journal.ts"
 import type { Ports } from "../shard/ports.ts"
-import type { Progress } from "../shard/progress.ts"
-import { cancelled, type Steps, walk } from "../shard/road.ts"
+import { cancelled } from "../shard/road.ts"
 import { profileOf } from "../shard/run.ts"
-import { type Berth, leased, type OpenState, type ShardState } from "../shard/state.ts"
-import { stepsOver } from "../shard/steps.ts"
-import { nameOf } from "./gpu-berths.ts"
-import { type Decision, decide, type ServedSlot } from "./slots.ts"
-
-/** How long an offer waits for a slot that is about to be free. */
-const PATIENCE_MS = 2000
-
-/** Ends of a lease that the marketplace knows of already. */
-const NOT_HELD = ["shard-cancelled", "lease-stale", "lease-unknown"]
-
-/** A shard on its road, in one slot. */
-interface Work {
-  state: ShardState
-  progress: Progress | null
-  /** Aborted with a fault it abandons the shard, with anything else it leaves it for the next start. */
-  stop: AbortController
-}
-
-/** What a serving agent says of itself, on its control socket and in `zg-agent status`. */
-export interface AgentStatus extends Totals {
-  agent: KeyId
-  /** Its process id. */
-  pid: number
-  connected: boolean
-  slots: SlotReport[]
-  /** Every card of the machine, serving or not, as it was sampled last. */
-  cards: CardStatus[]
-}
-
-/** A card in a few words, and its newest sample. */
-export interface CardStatus extends Omit<CardReport, "gpu"> {
-  name: string
-  pciAddress: string | null
-  vramTotalMiB: number | null
-}
-
-export interface SlotReport extends Slot {
-  gpus: Berth["gpus"]
-  /** Null while it is free. */
-  shard: ShardReport | null
-}
-
-export interface ShardReport {
-  lease: LeaseId
-  job: string
-  label: string
-  /** Where it is on its road. */
-  at: ShardState["step"]
-  progress: Progress | null
-}
+import type { OpenState } from "../shard/state.ts"
+import { Breakers } from "./breakers.ts"
+import { Capacity } from "./capacity.ts"
+import { countRunning } from "./count-running.ts"
+import type { Home } from "./home.ts"
+import { keepMode, type Mode, PAUSE_LIMIT_MS, pauseLeftMs } from "./mode.ts"
+import { Notice } from "./notice.ts"
+import { Offers } from "./offers.ts"
+import type { ServedSlot } from "./slots.ts"
+import { type AgentStatus, cardStatus, type ModeReport, shardReport } from "./status.ts"
+import { Tasks } from "./tasks.ts"
+import { stuck } from "./vitals.ts"
+import { fieldsOf, heldOf, isDone, Walks, type Work } from "./walks.ts"
 
 export interface AgentParts {
+  /** Where a pause is remembered. */
+  home: Pick<Home, "pause">
+  /** As it was left: a pause goes on. */
+  mode: Mode
+  /** How long the leases of paused shards are kept, in milliseconds. */
+  pauseLimitMs?: number
   slots: readonly ServedSlot[]
   telemetry: Telemetry
   link: Link
@@ -80,105 +41,128 @@ export interface AgentParts {
   log: Logger
 }
 
-/** Takes leases and walks their shards to the end, one in each slot. */
+/** Takes leases and walks their shards to the end, one in each slot, as far as its owner lets it. */
 export class Agent {
-  #parts: AgentParts
-  #steps: Steps
-  /** For slots with a card, whose engine or runtime may be another one. */
-  #gpuSteps: Steps
-  /** By slot; null while an offer is being accepted for it. */
-  #works = new Map<string, Work | null>()
-  #freed: PromiseWithResolvers<void> = Promise.withResolvers()
-  /** What goes on in the background, to be waited for at the end. */
-  #tasks = new Set<Promise<void>>()
-  #bug = Promise.withResolvers<never>()
+  readonly #parts: AgentParts
+  readonly #pauseLimitMs: number
+  readonly #tasks = new Tasks()
+  readonly #breakers = new Breakers()
+  readonly #capacity: Capacity
+  readonly #walks: Walks
+  readonly #offers: Offers
+  readonly #modeChanged = new Notice()
+  #mode: Mode
+  /** One change of mode after the other, each with its file. */
+  #entering: Promise<unknown> = Promise.resolve()
 
   constructor(parts: AgentParts) {
     this.#parts = parts
-    const ports = {
-      ...parts.ports,
-      settle: (lease: Lease, bundle: Bundle, signal: AbortSignal) => this.#settle(lease, bundle, signal),
-      onProgress: (lease: Lease, progress: Progress) => this.#tellProgress(lease, progress),
-    }
-    this.#steps = stepsOver(ports)
-    this.#gpuSteps = stepsOver({ ...ports, engine: parts.gpuEngine ?? ports.engine })
+    this.#mode = parts.mode
+    this.#pauseLimitMs = parts.pauseLimitMs ?? PAUSE_LIMIT_MS
+    this.#capacity = new Capacity(parts, this.#breakers, () => ({
+      isServing: this.#isServing,
+      holding: this.#walks.works.map(({ state: { assignment } }) => heldOf(assignment.lease)),
+    }))
+    const walksParts = { ...parts, pauseLimitMs: this.#pauseLimitMs }
+    this.#walks = new Walks(walksParts, this.#tasks, (end, lastedMs) => this.#capacity.learn(end, lastedMs))
+    this.#offers = new Offers(parts, this.#walks, this.#breakers)
   }
 
   /**
-   * Goes on with what the journal holds, then takes offers until the signal aborts; then it stops what runs and leaves it in the journal.
+   * Goes on with what the journal holds, then takes offers until the signal aborts or it is drained; then it stops what runs and leaves it
+   * in the journal.
    * @throws the fault that makes dialling the marketplace pointless, or a bug in a step.
    */
   async serve(signal: AbortSignal): Promise<void> {
     const { link, journal } = this.#parts
     const stop = new AbortController()
     const either = AbortSignal.any([signal, stop.signal])
+    this.#tasks.track(this.#holdIfPaused())
     for (const state of journal.open()) this.#resume(state, either)
+    for (const state of journal.untold())
+      this.#tasks.track(
+        this.#walks.giveBack(state, either).catch(error => this.#unlessAborted(error, either)),
+      )
+    const kept = link.keep(session => this.#greet(session, either), either)
     try {
-      await Promise.race([link.keep(session => this.#greet(session, either), either), this.#bug.promise])
+      await Promise.race([kept, this.#tasks.bug, this.#drained()])
     } finally {
+      this.#parts.log.info({ shards: this.#walks.taken.size }, "agent.stopping")
       stop.abort()
-      await Promise.allSettled(this.#tasks)
+      await Promise.allSettled([kept, this.#tasks.over()])
     }
+  }
+
+  /** Suspends what runs and takes nothing more, until it is resumed. Resolves when nothing runs. @throws Fault `disk-full`. */
+  async pause(): Promise<ModeReport> {
+    const changed = await this.#enter("paused")
+    await this.#holdIfPaused()
+    return this.#reportMode(changed)
+  }
+
+  /** Ends a pause or a drain: walks on, and takes offers. */
+  async resume(): Promise<ModeReport> {
+    return this.#reportMode(await this.#enter("serving"))
+  }
+
+  /** Takes nothing more; `serve` ends when what is on the road has come to its end. Paused shards walk on for that. */
+  async drain(): Promise<ModeReport> {
+    return this.#reportMode(await this.#enter("draining"))
   }
 
   status(): AgentStatus {
     const { slots, link, journal, ports, telemetry } = this.#parts
+    const workIn = (slot: string) => {
+      const work = this.#walks.in(slot)
+      return work && shardReport(work)
+    }
     return {
       agent: ports.signer.keyId,
       pid: process.pid,
       connected: link.current !== null,
-      slots: slots.map(({ slot, berth }) => ({
-        ...slot,
-        gpus: berth.gpus,
-        shard: reportOf(this.#works.get(slot.id)),
-      })),
+      mode: this.#mode,
+      slots: slots.map(({ slot, berth }) => ({ ...slot, gpus: berth.gpus, shard: workIn(slot.id) })),
+      breakers: this.#breakers.report(),
       cards: telemetry.cards().map(cardStatus),
       ...journal.totals(),
     }
   }
 
+  /** When it last tried to reach the marketplace, or had it, on the clock of `performance.now`. */
+  get dialledAt(): number {
+    return this.#parts.link.turnedAt
+  }
+
+  /** The shards whose walks have not moved for longer than any of their waits may last. */
+  stuck(): Work[] {
+    return stuck(this.#walks.works, performance.now())
+  }
+
+  get #isServing(): boolean {
+    return this.#mode.mode === "serving"
+  }
+
   #greet({ wire, registered }: Session, signal: AbortSignal): void {
     if (!registered) throw forgotten(wire.url)
     wire.listen(frame => this.#hear(frame, signal))
-    wire.tell({ type: "capacity", slots: this.#parts.slots.map(({ slot }) => slot) })
+    wire.tell(this.#capacity.message)
   }
 
   #hear(frame: MarketFrame, signal: AbortSignal): void {
-    if (frame.type === "offer") this.#track(this.#consider(frame, signal))
-    if (frame.type === "cancel") this.#workOf(frame.lease, frame.epoch)?.stop.abort(cancelled(frame.reason))
+    if (frame.type === "offer") this.#tasks.track(this.#offers.consider(frame, () => this.#isServing, signal))
+    if (frame.type === "cancel") this.#walks.of(frame)?.stop.abort(cancelled(frame.reason))
     if (frame.type === "refused")
       this.#parts.log.warn({ code: frame.code, message: frame.message }, "market.refused")
   }
 
-  async #consider({ offer, spec }: MarketFrameOf<"offer">, signal: AbortSignal): Promise<void> {
-    const decision = await this.#decide(spec)
-    if ("decline" in decision) return this.#decline(offer, decision)
-    const { slot, berth } = decision.taken
-    const { profile } = this.#parts.ports.rules
-    this.#works.set(slot.id, null)
-    try {
-      const { wire } = await this.#parts.link.session(signal)
-      const { lease, job, shard } = await wire.request({ type: "accept", offer }, "lease", signal)
-      this.#start(leased({ lease, job, shard, spec }, { ...berth, profile }), signal)
-    } catch (error) {
-      this.#free(slot.id)
-      if (!isFault(error) && !signal.aborted) throw error
-      if (isFault(error)) this.#parts.log.info({ offer, code: error.code }, "offer.lost")
-    }
-  }
-
-  /** The marketplace counts a slot as free from its receipt on; here a little is still to be cleaned up then. */
-  async #decide(spec: ShardSpec): Promise<Decision> {
-    const refusal = this.#judge(spec)
-    if (refusal) return { decline: "not-allowed", refusal }
-    const needs = spec.resources
-    const decision = decide(needs, this.#parts.slots, new Set(this.#works.keys()))
-    if (!("decline" in decision) || decision.decline !== "busy") return decision
-    const patience = new AbortController()
-    const late = sleep(PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => {})
-    await Promise.race([this.#freed.promise, late])
-    patience.abort()
-    return decide(needs, this.#parts.slots, new Set(this.#works.keys()))
+  /** Work that was begun under other rules ends; what is done is handed in. */
+  #resume(state: OpenState, signal: AbortSignal): void {
+    this.#parts.log.info(fieldsOf(state), "shard.resumed")
+    const refusal = isDone(state)
+      ? null
+      : (this.#judgeWalls(state) ?? this.#offers.judge(state.assignment.spec))
+    const { stop } = this.#walks.start(state, signal)
+    if (refusal) stop.abort(notAllowed(refusal))
   }
 
   /** A container keeps the walls with which it was made. */
@@ -188,109 +172,52 @@ export class Agent {
     return { rule: "profile", asked, allowed, message: `it began as ${asked}, the owner wants ${allowed}` }
   }
 
-  #judge(spec: ShardSpec): Refusal | null {
-    const { rules, registry } = this.#parts.ports
-    return judge(spec, rules, new URL(registry.url).host)
+  /** @returns whether the mode was another one. */
+  #enter(mode: Mode["mode"]): Promise<boolean> {
+    const entered = this.#entering.then(async () => {
+      if (this.#mode.mode === mode) return false
+      const next: Mode = mode === "serving" ? { mode } : { mode, since: new Date().toISOString() }
+      await keepMode(this.#parts.home, next)
+      this.#mode = next
+      this.#parts.log.info(next, `agent.${mode === "serving" ? "resumed" : mode}`)
+      if (mode === "serving") this.#capacity.announce()
+      else this.#parts.link.tell({ type: "drain" })
+      if (mode !== "paused") this.#walks.release()
+      this.#modeChanged.give()
+      return true
+    })
+    this.#entering = entered.catch(() => {})
+    return entered
   }
 
-  #decline(offer: OfferId, { decline: reason, refusal }: Extract<Decision, { decline: unknown }>): void {
-    if (refusal)
-      this.#parts.log.info({ offer, rule: refusal.rule, message: refusal.message }, "offer.declined")
-    this.#tell({ type: "decline", offer, reason, ...(refusal && { rule: ruleTold(refusal) }) })
+  async #holdIfPaused(): Promise<void> {
+    const mode = this.#mode
+    if (mode.mode === "paused")
+      await this.#walks.hold(pauseLeftMs(mode.since, Date.now(), this.#pauseLimitMs))
   }
 
-  /** Work that was begun under other rules ends; what is done is handed in. */
-  #resume(state: OpenState, signal: AbortSignal): void {
-    this.#parts.log.info(fieldsOf(state), "shard.resumed")
-    const done = state.step === "ran" || state.step === "proved"
-    const refusal = done ? null : (this.#judgeWalls(state) ?? this.#judge(state.assignment.spec))
-    const { stop } = this.#start(state, signal)
-    if (refusal) stop.abort(notAllowed(refusal))
+  async #drained(): Promise<void> {
+    while (this.#mode.mode !== "draining" || this.#walks.taken.size > 0)
+      await Promise.race([this.#modeChanged.next, this.#walks.changed.next])
+    this.#parts.log.info("agent.drained")
   }
 
-  #free(slot: string): void {
-    this.#works.delete(slot)
-    this.#freed.resolve()
-    this.#freed = Promise.withResolvers()
-  }
-
-  #start(state: OpenState, signal: AbortSignal): Work {
-    const work: Work = { state, progress: null, stop: new AbortController() }
-    this.#works.set(state.berth.slot, work)
-    this.#track(this.#walk(state, work, AbortSignal.any([signal, work.stop.signal])))
-    return work
-  }
-
-  async #walk(from: OpenState, work: Work, signal: AbortSignal): Promise<void> {
-    const { journal, link } = this.#parts
-    const over = new AbortController()
-    const { lease } = from.assignment
-    const kept = keepLease(link, lease, AbortSignal.any([signal, over.signal]))
-    this.#track(kept.catch(error => (isFault(error) ? work.stop.abort(error) : Promise.reject(error))))
-    try {
-      const end = await walk(
-        from,
-        from.berth.placement.device === "cpu" ? this.#steps : this.#gpuSteps,
-        async state => {
-          await journal.record(state)
-          work.state = state
-          this.#report(state)
-        },
-        signal,
-      )
-      if (end.step === "abandoned" && !NOT_HELD.includes(end.code)) {
-        this.#tell({
-          type: "abandon",
-          lease: lease.id,
-          epoch: lease.epoch,
-          code: end.code,
-          message: end.message,
-        })
-      }
-    } catch (error) {
-      if (!signal.aborted) throw error
-    } finally {
-      over.abort()
-      this.#free(from.berth.slot)
+  async #reportMode(changed: boolean): Promise<ModeReport> {
+    const { ports, gpuEngine } = this.#parts
+    const mode = this.#mode
+    const isPaused = mode.mode === "paused"
+    return {
+      mode,
+      changed,
+      pid: process.pid,
+      shards: this.#walks.works.map(shardReport),
+      keptUntil: isPaused ? new Date(Date.parse(mode.since) + this.#pauseLimitMs).toISOString() : null,
+      unstopped: isPaused ? await countRunning([ports.engine, gpuEngine ?? ports.engine], ports.home) : 0,
     }
   }
 
-  #report(state: ShardState): void {
-    const { log } = this.#parts
-    if (state.step === "abandoned") {
-      const { code, message, from } = state
-      log.warn({ ...fieldsOf(state), from, code, message }, "shard.abandoned")
-    } else log.info(fieldsOf(state), `shard.${state.step}`)
-  }
-
-  async #settle({ id, epoch }: Lease, bundle: Bundle, signal: AbortSignal): Promise<Bundle> {
-    const proof = { type: "proof", lease: id, epoch, bundle } as const
-    return (await this.#parts.link.request(proof, "receipt", signal)).bundle
-  }
-
-  #tellProgress({ id, epoch }: Lease, progress: Progress): void {
-    const work = this.#workOf(id, epoch)
-    if (work) work.progress = progress
-    this.#tell({ type: "progress", lease: id, epoch, ...progress })
-  }
-
-  /** What the marketplace would find out by itself: lost when there is no session. */
-  #tell(message: ClientMessage): void {
-    this.#parts.link.current?.wire.tell(message)
-  }
-
-  #workOf(id: LeaseId, epoch: number): Work | undefined {
-    for (const work of this.#works.values()) {
-      const lease = work?.state.assignment.lease
-      if (work && lease?.id === id && lease.epoch === epoch) return work
-    }
-    return undefined
-  }
-
-  /** A bug in a task ends the whole agent: a supervisor starts it again, and the journal tells where it was. */
-  #track(task: Promise<void>): void {
-    const tracked = task.catch(error => this.#bug.reject(error)).finally(() => this.#tasks.delete(tracked))
-    this.#tasks.add(tracked)
+  #unlessAborted(error: unknown, signal: AbortSignal): void {
+    if (!signal.aborted) throw error
   }
 }
 
@@ -298,19 +225,4 @@ function forgotten(url: string): Fault {
   return new Fault("not-registered", `The marketplace at ${url} does not know this agent any more.`, {
     hint: "Register again with `zg-agent register --market …`; ask its operator what became of your credits.",
   })
-}
-
-function cardStatus({ gpu, ...sampled }: CardReport): CardStatus {
-  const { pciAddress, vramTotalMiB } = gpu
-  return { name: nameOf(gpu), pciAddress, vramTotalMiB, ...sampled }
-}
-
-function reportOf(work: Work | null | undefined): ShardReport | null {
-  if (!work) return null
-  const { job, shard, lease } = work.state.assignment
-  return { lease: lease.id, job, label: shard.label, at: work.state.step, progress: work.progress }
-}
-
-function fieldsOf({ assignment: { lease, job, shard }, berth }: ShardState) {
-  return { lease: lease.id, epoch: lease.epoch, job, shard: shard.label, slot: berth.slot }
 }

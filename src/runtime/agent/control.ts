@@ -1,25 +1,52 @@
-import { rm } from "node:fs/promises"
-import { createServer, request, type Server } from "node:http"
-import { Fault } from "../../protocol/fault.ts"
+import { chmod, rm } from "node:fs/promises"
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http"
+import { Fault, isFault, isFaultCode } from "../../protocol/fault.ts"
+import { type Lock, lockFolder } from "../../store/lock.ts"
 import type { Home } from "./home.ts"
+import type { ModeReport } from "./status.ts"
 
 const ANSWER_LIMIT_MS = 3000
+/** A pause answers when every container has had its grace and is removed. */
+const CHANGE_LIMIT_MS = 120_000
+const CONFLICT = 409
+
+/** What the owner can ask of a serving agent. */
+export const VERBS = ["pause", "resume", "drain"] as const
+export type Verb = (typeof VERBS)[number]
+
+export type Verbs = { [Name in Verb]: () => Promise<ModeReport> }
 
 /**
- * Takes the control socket, a UNIX socket in the home, where whoever may open the home may ask. It is also the lock of this home: one agent serves from it at a time.
- * @throws Fault `already-serving` when another agent answers there.
+ * Takes a home for this process alone, until it is released or the process ends, however it ends.
+ * @throws Fault `already-serving` when another agent has it; `agent-silent` when one holds the socket without answering.
  */
-export async function openControl(home: Home, status: () => unknown): Promise<AsyncDisposable> {
-  if ((await askControl(home)) !== null) {
-    throw new Fault("already-serving", `Another agent serves from ${home.root} already.`, {
-      hint: "Look at it with `zg-agent status`, stop it, or use another ZG_HOME.",
-    })
-  }
+export async function claimHome(home: Home): Promise<Lock> {
+  if ((await askControl(home)) === null) return lockFolder(home.root)
+  throw new Fault("already-serving", `Another agent serves from ${home.root} already.`, {
+    hint: "Look at it with `zg-agent status`, stop it, or use another ZG_HOME.",
+  })
+}
+
+/**
+ * Opens the control socket, a UNIX socket in the home, where its owner may ask and command. Whoever opens it has claimed the home: a socket
+ * that is there was left by an agent that was killed.
+ * @param verbs none, for whoever can only be asked.
+ */
+export async function openControl(
+  home: Home,
+  status: () => unknown,
+  verbs: Partial<Verbs> = {},
+): Promise<AsyncDisposable> {
   await rm(home.socket, { force: true })
-  const server = createServer((_, response) => {
-    response.setHeader("content-type", "application/json").end(JSON.stringify(status()))
+  const server = createServer((asked, response) => {
+    answer(asked, status, verbs).then(
+      ({ code, body }) => reply(response, code, body),
+      // A bug in a command ends that command alone; whoever gave it sees it.
+      error => reply(response, 500, { bug: String(error) }),
+    )
   })
   await listen(server, home.socket)
+  await chmod(home.socket, 0o600)
   return {
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
@@ -33,22 +60,77 @@ export async function openControl(home: Home, status: () => unknown): Promise<As
  * @throws Fault `agent-silent` when something holds the socket without answering: it may still be running shards.
  */
 export function askControl(home: Home): Promise<unknown | null> {
+  return call(home, { method: "GET", path: "/status", timeout: ANSWER_LIMIT_MS })
+}
+
+/** @throws Fault `not-serving`, `agent-silent`, or what the agent answers with. */
+export async function commandAgent(home: Home, verb: Verb, signal: AbortSignal): Promise<ModeReport> {
+  const answered = await call(home, { method: "POST", path: `/${verb}`, timeout: CHANGE_LIMIT_MS, signal })
+  if (answered !== null) return answered as ModeReport
+  throw new Fault("not-serving", `No agent serves from ${home.root}.`, {
+    hint: "Start it with `zg-agent serve`, or name its home with --home. A pause from before is still in force at the next start.",
+    facts: { home: home.root },
+  })
+}
+
+interface Call {
+  method: "GET" | "POST"
+  path: string
+  /** Milliseconds of silence. */
+  timeout: number
+  signal?: AbortSignal
+}
+
+function call(home: Home, { signal, ...options }: Call): Promise<unknown | null> {
   const { promise, resolve, reject } = Promise.withResolvers<unknown | null>()
   const asked = request(
-    { socketPath: home.socket, path: "/status", timeout: ANSWER_LIMIT_MS },
-    async response => {
-      let text = ""
-      for await (const piece of response.setEncoding("utf8")) text += piece
-      resolve(JSON.parse(text))
-    },
+    { socketPath: home.socket, ...options, ...(signal && { signal }) },
+    response =>
+      void read(response).then(resolve, error => reject(isFault(error) ? error : silent(home, error))),
   )
   asked.on("timeout", () => asked.destroy(new Error("timed out")))
   asked.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ECONNREFUSED") resolve(null)
+    if (signal?.aborted) reject(signal.reason)
+    else if (error.code === "ENOENT" || error.code === "ECONNREFUSED") resolve(null)
     else reject(silent(home, error))
   })
   asked.end()
   return promise
+}
+
+async function read(response: IncomingMessage): Promise<unknown> {
+  let text = ""
+  for await (const piece of response.setEncoding("utf8")) text += piece
+  const body = JSON.parse(text)
+  if (response.statusCode === 200) return body
+  const { error } = body as { error?: { code: string; message: string; hint: string } }
+  if (error && isFaultCode(error.code)) throw new Fault(error.code, error.message, { hint: error.hint })
+  throw new Error(`status ${response.statusCode}: ${text.slice(0, 300)}`)
+}
+
+interface Answered {
+  code: number
+  body: unknown
+}
+
+async function answer(
+  { method, url = "" }: IncomingMessage,
+  status: () => unknown,
+  verbs: Partial<Verbs>,
+): Promise<Answered> {
+  if (method === "GET" && url === "/status") return { code: 200, body: status() }
+  const verb = method === "POST" ? verbs[url.slice(1) as Verb] : undefined
+  if (!verb || !VERBS.some(name => url === `/${name}`)) return { code: 404, body: { known: VERBS } }
+  try {
+    return { code: 200, body: await verb() }
+  } catch (error) {
+    if (!isFault(error)) throw error
+    return { code: CONFLICT, body: { error } }
+  }
+}
+
+function reply(response: ServerResponse, code: number, body: unknown): void {
+  response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(body))
 }
 
 function silent(home: Home, cause: NodeJS.ErrnoException): Fault {

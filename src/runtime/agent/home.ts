@@ -24,6 +24,8 @@ export interface Home {
   rules: string
   /** The embedded marketplace's state, when this home also runs one. */
   market: string
+  /** There while the owner has paused the agent. */
+  pause: string
   /** The control socket of the agent that serves from here. */
   socket: string
 }
@@ -53,6 +55,7 @@ export function openHome(root: string): Home {
     minimumVersions: join(home, "minimum-versions.json"),
     rules: join(home, "rules.yaml"),
     market: join(home, "market"),
+    pause: join(home, "paused"),
     socket: socketPath(home),
   }
 }

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs"
 import { loadIdentity } from "../../store/identity.ts"
 import { openJournal, type Totals } from "../shard/journal.ts"
-import type { AgentStatus } from "./agent.ts"
 import { askControl } from "./control.ts"
 import type { Home } from "./home.ts"
+import { readPause } from "./mode.ts"
 import { requireSettings } from "./settings.ts"
+import type { AgentStatus } from "./status.ts"
 
 export interface AgentReport extends Totals {
   name: string
@@ -12,6 +13,8 @@ export interface AgentReport extends Totals {
   market: string
   /** What it says of itself; null when it does not serve. */
   serving: AgentStatus | null
+  /** Since when the owner has it paused, RFC 3339; null when it is not. It holds for the next start, too. */
+  pausedSince: string | null
   /** The latest shards that were given up, newest first. */
   lately: { at: string; job: string; label: string; code: string; message: string }[]
 }
@@ -24,7 +27,9 @@ export async function reportAgent(home: Home): Promise<AgentReport> {
   const { name, market } = requireSettings(home)
   const { keyId } = await loadIdentity(home.identity)
   const serving = (await askControl(home)) as AgentStatus | null
-  return { name, agent: keyId, market: market.url, serving, ...readJournal(home) }
+  const mode = serving?.mode ?? (await readPause(home))
+  const pausedSince = mode.mode === "paused" ? mode.since : null
+  return { name, agent: keyId, market: market.url, serving, pausedSince, ...readJournal(home) }
 }
 
 function readJournal(home: Home): Totals & Pick<AgentReport, "lately"> {

@@ -8,18 +8,21 @@ import { startTelemetry } from "../host/telemetry/telemetry.ts"
 import { Link } from "../market/link.ts"
 import { registryUrl } from "../market/session.ts"
 import { ProofArchive } from "../proof/archive.ts"
-import { sweep } from "../shard/clean.ts"
+import { keepSwept, sweep } from "../shard/clean.ts"
 import { GRACE_MS } from "../shard/grace.ts"
 import { openJournal, type Totals } from "../shard/journal.ts"
 import type { Berth } from "../shard/state.ts"
 import { Agent } from "./agent.ts"
 import type { EngineWish } from "./choose-engine.ts"
-import { openControl } from "./control.ts"
+import { claimHome, openControl } from "./control.ts"
 import type { Home } from "./home.ts"
 import { type MetricsOptions, openMetrics } from "./metrics.ts"
+import { type Mode, readPause } from "./mode.ts"
+import type { Supervision } from "./notification.ts"
 import { openEngines, passJail } from "./open-engines.ts"
 import { type Offering, openSlots } from "./open-slots.ts"
 import { requireSettings } from "./settings.ts"
+import { supervise } from "./supervise.ts"
 
 export interface ServeOptions {
   home: Home
@@ -30,19 +33,67 @@ export interface ServeOptions {
   sysfs: string
   /** Where the metrics are told; null for nowhere. */
   metrics: Pick<MetricsOptions, "host" | "port" | "dcgm"> | null
+  /** Who wants to know that the agent lives; nobody when not given. */
+  supervision?: Supervision | null
   /** This program, for the marketplace's log and for proofs. */
   program: { name: string; version: string }
   log: Logger
 }
 
 /**
- * Serves until the signal aborts; tells what this home has earned in all.
+ * Serves until the signal aborts or the agent is drained; tells what this home has earned in all.
  * @throws Fault `rules-unreadable`, `nothing-to-offer`, `gpu-unusable`, `not-registered`, `already-serving`, `toolkit-unsafe`, `engine-*`, `jail-broken`, `probe-*`, or a final refusal of the marketplace.
  */
-export async function serve(
-  { home, offering, isolation, sysfs, metrics, program, log }: ServeOptions,
+export async function serve(options: ServeOptions, signal: AbortSignal): Promise<Totals> {
+  const { home, metrics, program, supervision = null, log } = options
+  requireSettings(home)
+  await using parts = new AsyncDisposableStack()
+  parts.adopt(await claimHome(home), lock => lock.release())
+  const mode = await readPause(home)
+  if (mode.mode === "paused")
+    log.warn({ ...mode, hint: "It goes on with `zg-agent resume`." }, "agent.paused")
+  const opened = await openAgent(options, mode, parts, signal)
+  const { agent, telemetry, journal, ports, chosen, slots } = opened
+  const verbs = { pause: () => agent.pause(), resume: () => agent.resume(), drain: () => agent.drain() }
+  parts.use(await openControl(home, () => agent.status(), verbs))
+  if (metrics !== null) {
+    const collect = () => ({ version: program.version, agent: agent.status(), cards: telemetry.cards() })
+    parts.adopt(await openMetrics({ ...metrics, collect, log }, signal), endpoint => endpoint.close())
+  }
+  await sweep(() => journal.open(), ports, signal)
+  const { name, version, runtime, isolation } = chosen.engine.facts
+  const where = { engine: `${name} ${version}`, runtime, isolation, disks: ports.disks.kind }
+  log.info({ agent: ports.signer.keyId, slots: slots.map(({ slot }) => slot.id), ...where }, "agent.serving")
+  const over = new AbortController()
+  const either = AbortSignal.any([signal, over.signal])
+  const tasks = [
+    keepSwept(
+      () => journal.open(),
+      ports,
+      either,
+      ({ removed }) => {
+        if (removed.length > 0) log.info({ removed }, "strays.removed")
+      },
+    ),
+    ...(supervision === null ? [] : [supervise(supervision, agent, log, either)]),
+  ]
+  try {
+    await Promise.race([agent.serve(signal), ...[telemetry.ended, ...tasks].map(failureOf)])
+  } finally {
+    over.abort()
+    await Promise.allSettled(tasks)
+  }
+  log.info("agent.stopped")
+  return journal.totals()
+}
+
+/** The agent and its parts; what has to be closed is closed with the stack. */
+async function openAgent(
+  { home, offering, isolation, sysfs, program, log }: ServeOptions,
+  mode: Mode,
+  parts: AsyncDisposableStack,
   signal: AbortSignal,
-): Promise<Totals> {
+) {
   const { market } = requireSettings(home)
   const rules = await readRules(home.rules)
   const signer = await loadIdentity(home.identity)
@@ -57,22 +108,26 @@ export async function serve(
     { chosen, slots: offered, disks, rules, home, market: market.url, log },
     signal,
   )
-  await using parts = new AsyncDisposableStack()
-  const journal = parts.adopt(openJournal(home.journal), open => open.close())
+  const journal = parts.adopt(
+    openJournal(home.journal, ({ rows, ...damage }) =>
+      log.error({ ...damage, rows: rows.length }, "journal.damaged"),
+    ),
+    open => open.close(),
+  )
   const sampling = parts.adopt(new AbortController(), control => control.abort())
   const telemetry = startTelemetry({ gpus: detected, sysfs, log }, AbortSignal.any([signal, sampling.signal]))
   const link = new Link(
     { url: market.url, signer, agent: `${program.name}/${program.version}`, pinned: market.publicKey },
     log,
   )
-  const registry = { url: registryUrl(market.url), token: () => link.current?.token ?? "" }
+  const registry = { url: registryUrl(market.url), token: () => link.token }
   const store = new BlobStore(home.blobs)
   const ports = {
     engine,
     store,
     registry,
     signer,
-    transfer: new BlobTransfer({ registry, store }),
+    transfer: new BlobTransfer({ registry, store, online: limit => link.connected(limit) }),
     archive: new ProofArchive(home.proofs),
     shardsRoot: home.shards,
     rules,
@@ -83,26 +138,8 @@ export async function serve(
     graceMs: GRACE_MS,
     meter: (cards: Berth["gpus"]) => telemetry.meter(cards.map(telemetry.identify)),
   }
-  const agent = new Agent({ slots, telemetry, link, journal, ports, gpuEngine, log })
-  parts.use(await openControl(home, () => agent.status()))
-  if (metrics !== null) {
-    const collect = () => ({ version: program.version, agent: agent.status(), cards: telemetry.cards() })
-    parts.adopt(await openMetrics({ ...metrics, collect, log }, signal), endpoint => endpoint.close())
-  }
-  await sweep(journal.open(), ports, signal)
-  const { facts } = engine
-  const where = {
-    engine: `${facts.name} ${facts.version}`,
-    runtime: facts.runtime,
-    isolation: facts.isolation,
-  }
-  log.info(
-    { agent: signer.keyId, slots: slots.map(({ slot }) => slot.id), ...where, disks: disks.kind },
-    "agent.serving",
-  )
-  await Promise.race([agent.serve(signal), failureOf(telemetry.ended)])
-  log.info("agent.stopped")
-  return journal.totals()
+  const agent = new Agent({ home, mode, slots, telemetry, link, journal, ports, gpuEngine, log })
+  return { agent, telemetry, journal, ports, chosen, slots }
 }
 
 /** Settles only when this ends with a bug. */

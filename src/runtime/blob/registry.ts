@@ -106,11 +106,12 @@ async function excerptOf({ body }: Response): Promise<string> {
   return text.slice(0, EXPLANATION_CHARS)
 }
 
-/** Overload, broken gateways and a disagreement about an offset (416) pass; a full disk at the other end (507) and a refusal do not. */
+/**
+ * Overload, broken gateways, a disagreement about an offset (416) and a token of a session that is over (401) pass; a full disk at the
+ * other end (507) and a refusal do not.
+ */
 function mayPass(status: number): boolean {
-  return (
-    status === 408 || status === 416 || status === 425 || status === 429 || (status >= 500 && status !== 507)
-  )
+  return [401, 408, 416, 425, 429].includes(status) || (status >= 500 && status !== 507)
 }
 
 export function transferFailed(why: string, facts: Fault["facts"], cause?: unknown): Fault {

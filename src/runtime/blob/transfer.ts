@@ -10,6 +10,8 @@ import { closeSession, isUploaded, openSession, type Session, sendChunk } from "
 export interface TransferOptions {
   registry: Registry
   store: BlobStore
+  /** Resolves when the registry can be expected to answer: an outage then costs no tries, and the signal is the limit. */
+  online?: (signal: AbortSignal) => Promise<unknown>
   /** Further tries in a row that bring not one byte; tries that bring some are not counted. */
   retries?: number
   /** Shortest pause before another try, in milliseconds; it doubles up to 15 s, with jitter. */
@@ -84,12 +86,16 @@ export class BlobTransfer {
     signal: AbortSignal,
     progress: () => Promise<number> = async () => 0,
   ): Promise<T> {
-    const { retries = RETRIES, pauseMs = PAUSE_MS } = this.#options
+    const { retries = RETRIES, pauseMs = PAUSE_MS, online } = this.#options
     let seen = await progress()
     let corrupt = 0
     const budget = { retries, minTimeout: pauseMs, maxTimeout: LONGEST_PAUSE_MS, randomize: true, signal }
     try {
-      return await pRetry(attempt, {
+      const once = async () => {
+        await online?.(signal)
+        return await attempt()
+      }
+      return await pRetry(once, {
         ...budget,
         // What an earlier, interrupted try left behind may be what was corrupt: once, it is fetched anew from the start.
         shouldRetry: ({ error }) =>

@@ -8,11 +8,15 @@ import {
   type PublicKey,
   type Signer,
 } from "../../protocol/keys.ts"
-import type { Nonce } from "../../protocol/lease.ts"
+import type { Nonce, SessionId } from "../../protocol/lease.ts"
+import { Connection } from "./connection.ts"
+import { exchange } from "./greeting.ts"
+import { lost, outOfPlace } from "./trouble.ts"
 import { Wire } from "./wire.ts"
 
-/** An authenticated connection: both ends have signed the same handshake. */
+/** What two ends that have signed the same handshake say to each other, over one socket after another. */
 export interface Session {
+  id: SessionId
   wire: Wire
   market: { publicKey: PublicKey; keyId: KeyId }
   agent: KeyId
@@ -36,50 +40,96 @@ export interface SessionOptions {
   agent: string
   /** The key that this marketplace showed at registration; null trusts the first one seen. */
   pinned: PublicKey | null
+  /** After this long without a byte from the marketplace the connection counts as lost; a proxy between may need another. */
+  silenceMs?: number
 }
 
 /**
  * Dials a marketplace and authenticates both ways.
  * @throws Fault `market-unreachable`, `protocol-mismatch`, `market-key-changed`, `signature-wrong`, or the marketplace's refusal.
  */
-export async function openSession(options: SessionOptions, signal: AbortSignal): Promise<Session> {
-  const wire = await Wire.dial(options.url, signal)
+export function openSession(options: SessionOptions, signal: AbortSignal): Promise<Session> {
+  return dialled(options, signal, connection =>
+    greet(connection, { options, earlier: null, resumes: false }, signal),
+  )
+}
+
+/**
+ * As {@link openSession}, for whoever dials again when the socket is lost: goes on with the earlier session if the marketplace still has
+ * it, and gives that one; otherwise gives a new one. The earlier one is not ended here.
+ */
+export function resumeSession(
+  options: SessionOptions,
+  earlier: Session | null,
+  signal: AbortSignal,
+): Promise<Session> {
+  return dialled(options, signal, connection =>
+    greet(connection, { options, earlier, resumes: true }, signal),
+  )
+}
+
+async function dialled(
+  { url, silenceMs }: SessionOptions,
+  signal: AbortSignal,
+  use: (connection: Connection) => Promise<Session>,
+): Promise<Session> {
+  const connection = await Connection.dial(url, signal, silenceMs)
   try {
-    return await authenticate(wire, options, signal)
+    return await use(connection)
   } catch (error) {
-    await wire.close()
+    await connection.close()
     throw error
   }
 }
 
-async function authenticate(
-  wire: Wire,
-  { url, signer, agent, pinned }: SessionOptions,
-  signal: AbortSignal,
-): Promise<Session> {
-  const origin = new URL(url).host
-  const clientNonce = randomId<Nonce>()
-  const hello = { type: "hello", agent, publicKey: signer.publicKey, nonce: clientNonce, origin } as const
-  const challenge = await wire.request(hello, "challenge", signal)
+interface Greeting {
+  options: SessionOptions
+  earlier: Session | null
+  resumes: boolean
+}
+
+async function greet(connection: Connection, greeting: Greeting, signal: AbortSignal): Promise<Session> {
+  const { options, earlier, resumes } = greeting
+  const { url, signer, agent, pinned } = options
+  const resume = earlier && { session: earlier.id, received: earlier.wire.received }
+  const said = { origin: new URL(url).host, ...(resume && { resume }) }
+  const nonce = randomId<Nonce>()
+  const hello = { type: "hello", agent, publicKey: signer.publicKey, nonce, ...said } as const
+  const challenge = await exchange(connection, { url, seq: 1, message: hello }, ["challenge"], signal)
   if (pinned !== null && challenge.publicKey !== pinned) throw keyChanged(url, pinned, challenge.publicKey)
   const handshake: Handshake = {
-    origin,
+    ...said,
     session: challenge.session,
     clientKey: signer.publicKey,
-    clientNonce,
+    clientNonce: nonce,
     marketKey: challenge.publicKey,
     marketNonce: challenge.nonce,
   }
   const signature = Buffer.from(await signer.sign(handshakeBytes("client", handshake))).toString("base64")
-  const welcome = await wire.request({ type: "auth", signature }, "welcome", signal)
-  checkMarket(url, handshake, welcome.signature)
-  return {
-    wire,
-    market: { publicKey: challenge.publicKey, keyId: keyIdOf(challenge.publicKey) },
-    agent: welcome.agent,
-    registered: welcome.registered,
-    token: welcome.token,
+  const auth = { url, seq: 2, message: { type: "auth", signature } } as const
+  const answer = await exchange(connection, auth, ["welcome", "resumed"], signal)
+  checkMarket(url, handshake, answer.signature)
+  if (answer.type === "resumed") return goOn(connection, { url, earlier, received: answer.received })
+  const wire = new Wire(url, resumes)
+  wire.attach(connection)
+  const market = { publicKey: challenge.publicKey, keyId: keyIdOf(challenge.publicKey) }
+  const { agent: keyId, registered, token } = answer
+  return { id: challenge.session, wire, market, agent: keyId, registered, token }
+}
+
+/** @throws Fault `market-lost` when this end has forgotten what the other one lacks: then the earlier session is over. */
+function goOn(
+  connection: Connection,
+  { url, earlier, received }: { url: string; earlier: Session | null; received: number },
+): Session {
+  if (!earlier) throw outOfPlace("welcome", "resumed")
+  if (!earlier.wire.reaches(received)) {
+    const why = lost(url, { code: 1000, reason: "too much was sent while it was away" })
+    earlier.wire.end(why)
+    throw why
   }
+  earlier.wire.attach(connection, received)
+  return earlier
 }
 
 function checkMarket(url: string, handshake: Handshake, signature: string): void {

@@ -1,92 +1,105 @@
-import { type RawData, WebSocket } from "ws"
-import { Fault, isFault } from "../../protocol/fault.ts"
+import { Channel } from "../../protocol/channel.ts"
+import { HANDSHAKE_FRAMES } from "../../protocol/delivery.ts"
+import { type Fault, isFault } from "../../protocol/fault.ts"
 import { parseMarketFrame } from "../../protocol/frame.ts"
 import {
   type ClientMessage,
-  FRAME_LIMIT_BYTES,
+  isPassing,
   type MarketFrame,
   type MarketFrameOf,
   type MarketType,
-  SUBPROTOCOL,
 } from "../../protocol/message.ts"
+import type { Closed, Connection } from "./connection.ts"
+import { lost, outOfPlace, refusal, silent } from "./trouble.ts"
 
-const CONNECT_LIMIT_MS = 10_000
-/** The marketplace pings every 15 s: silence for three of them means that the connection is dead. */
-const SILENCE_LIMIT_MS = 45_000
+const POLICY_VIOLATION = 1008
+/** How long an answer may take, while there is a socket. */
 export const REPLY_LIMIT_MS = 20_000
 
 interface Awaited {
   type: MarketType
   resolve: (frame: MarketFrame) => void
   reject: (error: unknown) => void
+  /** Begins to count towards the limit, anew on each socket. */
+  watch: () => void
+  pause: () => void
 }
 
-/** One socket that speaks zg.v1: numbers what it sends, checks the numbers that come, and pairs answers with requests. */
+/**
+ * A session that speaks zg.v1 over one socket after another: what is sent arrives once and in order, answers are paired with requests,
+ * and a request that waits gets its answer on whichever socket is there then.
+ */
 export class Wire {
   readonly url: string
-  /** Settles when the socket is closed, with the fault that says why. */
+  /** Settles when the session is over, with the fault that says why. */
   readonly closed: Promise<Fault>
-  #socket: WebSocket
-  #sent = 0
-  #received = 0
+  readonly #resumes: boolean
+  readonly #channel = new Channel()
+  #connection: Connection | null = null
   #awaited = new Map<number, Awaited>()
   #listeners = new Set<(frame: MarketFrame) => void>()
   #why: Fault | null = null
-  #silence: NodeJS.Timeout | undefined
+  #over: (why: Fault) => void
 
-  private constructor(url: string, socket: WebSocket) {
+  /** @param resumes whether somebody attaches another socket when one is lost; if nobody does, the session ends with it. */
+  constructor(url: string, resumes: boolean) {
+    const over = Promise.withResolvers<Fault>()
     this.url = url
-    this.#socket = socket
-    this.closed = new Promise(resolve => {
-      socket.on("close", (code, reason) => resolve(this.#end(code, reason.toString())))
-    })
-    socket.on("message", (data, isBinary) => this.#receive(data, isBinary))
-    socket.on("ping", () => this.#heard())
-    socket.on("error", () => {})
-    this.#heard()
+    this.#resumes = resumes
+    this.closed = over.promise
+    this.#over = over.resolve
   }
 
-  /** @throws Fault `market-unreachable`, or `protocol-mismatch` when the other end does not speak zg.v1. */
-  static async dial(url: string, signal: AbortSignal): Promise<Wire> {
-    const socket = new WebSocket(url, SUBPROTOCOL, {
-      maxPayload: FRAME_LIMIT_BYTES,
-      perMessageDeflate: false,
-      handshakeTimeout: CONNECT_LIMIT_MS,
-    })
-    const wire = new Wire(url, socket)
-    const abort = () => socket.terminate()
-    signal.addEventListener("abort", abort, { once: true })
-    try {
-      await new Promise<void>((resolve, reject) => {
-        socket.once("open", resolve)
-        socket.once("error", reject)
-        socket.once("close", () => reject(new Error("closed before it opened")))
-      })
-      return wire
-    } catch (cause) {
-      signal.throwIfAborted()
-      throw unreachable(url, cause as Error)
-    } finally {
-      signal.removeEventListener("abort", abort)
-    }
+  get isConnected(): boolean {
+    return this.#connection?.isOpen ?? false
   }
 
-  /** Sends without waiting for an answer. @throws Fault why the socket is closed. */
+  /** Settles when the socket of this moment ends. */
+  get disconnected(): Promise<Closed> {
+    return this.#connection?.closed ?? Promise.resolve({ code: 1000, reason: "" })
+  }
+
+  get isOver(): boolean {
+    return this.#why !== null
+  }
+
+  /** The highest number received in order. */
+  get received(): number {
+    return this.#channel.received
+  }
+
+  /** Whether it can go on with an end that has received so far. */
+  reaches(received: number): boolean {
+    return !this.isOver && this.#channel.reaches(received)
+  }
+
+  /** Goes on over this socket with what the other end lacks. Only where it {@link reaches}. */
+  attach(connection: Connection, received = HANDSHAKE_FRAMES): void {
+    this.#connection?.drop()
+    this.#connection = connection
+    void connection.closed.then(closed => this.#detach(connection, closed))
+    this.#channel.attach(text => connection.send(text), received)
+    for (const { watch } of this.#awaited.values()) watch()
+    connection.receive(text => this.#receive(connection, text))
+  }
+
+  /** Sends without waiting for an answer; passing messages are lost while there is no socket. @throws Fault why the session is over. */
   send(message: ClientMessage): number {
     if (this.#why) throw this.#why
-    const seq = ++this.#sent
-    this.#socket.send(JSON.stringify({ ...message, seq }))
-    return seq
+    if (!isPassing(message)) return this.#channel.send(message)
+    this.#channel.pass(message)
+    return 0
   }
 
-  /** Sends what the other end can do without: it is lost when the socket is closed. */
+  /** As `send`, to an end that can do without it: it is lost when the session is over. */
   tell(message: ClientMessage): void {
     if (!this.#why) this.send(message)
   }
 
   /**
    * Sends and waits for the answer of the given type.
-   * @throws the marketplace's refusal as a Fault; `market-silent` after the limit; `market-lost` when the socket closes.
+   * @throws the marketplace's refusal as a Fault; `market-silent` after the limit, which counts while there is a socket; `market-lost` when
+   * the session is over.
    */
   async request<Type extends MarketType>(
     message: ClientMessage,
@@ -96,16 +109,22 @@ export class Wire {
   ): Promise<MarketFrameOf<Type>> {
     signal.throwIfAborted()
     const seq = this.send(message)
+    let timer: NodeJS.Timeout | undefined
+    const pause = () => clearTimeout(timer)
+    const watch = () => {
+      pause()
+      timer = setTimeout(() => this.#reject(seq, silent(this.url, message.type)), timeoutMs)
+    }
     const answered = new Promise<MarketFrame>((resolve, reject) =>
-      this.#awaited.set(seq, { type, resolve, reject }),
+      this.#awaited.set(seq, { type, resolve, reject, watch, pause }),
     )
-    const timer = setTimeout(() => this.#reject(seq, silent(this.url, message.type)), timeoutMs)
+    if (this.#connection) watch()
     const abort = () => this.#reject(seq, signal.reason)
     signal.addEventListener("abort", abort, { once: true })
     try {
       return (await answered) as MarketFrameOf<Type>
     } finally {
-      clearTimeout(timer)
+      pause()
       signal.removeEventListener("abort", abort)
     }
   }
@@ -116,23 +135,40 @@ export class Wire {
     return () => this.#listeners.delete(listener)
   }
 
-  async close(): Promise<void> {
-    this.#socket.close(1000)
-    const timer = setTimeout(() => this.#socket.terminate(), 2000)
-    await this.closed
-    clearTimeout(timer)
+  /** Gives the socket up, not the session. */
+  drop(): void {
+    this.#connection?.drop()
   }
 
-  #receive(data: RawData, isBinary: boolean): void {
-    this.#heard()
+  /** Says goodbye: the session is over at both ends. */
+  async close(): Promise<void> {
+    const connection = this.#connection
+    this.end(lost(this.url, { code: 1000, reason: "" }))
+    await connection?.close()
+  }
+
+  /** The session cannot go on. */
+  end(why: Fault): void {
+    if (this.#why) return
+    this.#why = why
+    this.#connection = null
+    this.#channel.detach()
+    for (const seq of [...this.#awaited.keys()]) this.#reject(seq, why)
+    this.#over(why)
+  }
+
+  #receive(connection: Connection, text: string): void {
+    if (connection !== this.#connection) return
     try {
-      const frame = parseMarketFrame(isBinary ? "" : data.toString())
-      if (frame.seq !== ++this.#received) throw outOfOrder(this.#received, frame.seq)
-      this.#dispatch(frame)
+      const frame = parseMarketFrame(text)
+      if (this.#channel.take(frame)) this.#dispatch(frame)
     } catch (error) {
       if (!isFault(error)) throw error
-      this.#why = error
-      this.#socket.close(1008, error.code)
+      // What is missing may still come on the next socket; what cannot be read would come again and again.
+      if (error.code === "message-out-of-order")
+        this.#detach(connection, { code: POLICY_VIOLATION, reason: error.code })
+      else this.end(error)
+      connection.close(POLICY_VIOLATION, error.code).catch(() => {})
     }
   }
 
@@ -153,62 +189,11 @@ export class Wire {
     this.#awaited.delete(seq)
   }
 
-  #heard(): void {
-    clearTimeout(this.#silence)
-    this.#silence = setTimeout(() => this.#socket.terminate(), SILENCE_LIMIT_MS)
+  #detach(connection: Connection, closed: Closed): void {
+    if (connection !== this.#connection) return
+    if (!this.#resumes) this.end(lost(this.url, closed))
+    this.#connection = null
+    this.#channel.detach()
+    for (const { pause } of this.#awaited.values()) pause()
   }
-
-  #end(code: number, reason: string): Fault {
-    clearTimeout(this.#silence)
-    this.#why ??= lost(this.url, code, reason)
-    for (const seq of [...this.#awaited.keys()]) this.#reject(seq, this.#why)
-    return this.#why
-  }
-}
-
-export function refusal({ code, message, hint }: MarketFrameOf<"refused">): Fault {
-  return new Fault(code, message, { hint })
-}
-
-function unreachable(url: string, cause: Error): Fault {
-  if (cause.message.includes("subprotocol") || cause.message.includes("Unexpected server response")) {
-    return new Fault("protocol-mismatch", `${url} answers, but does not speak ${SUBPROTOCOL}.`, {
-      hint: "Check the address and port; a marketplace of another version needs another version of zg-agent.",
-      cause,
-    })
-  }
-  return new Fault("market-unreachable", `No marketplace answers at ${url}.`, {
-    hint: "Check the address, or start one with `zg-agent market start`.",
-    facts: { error: (cause as NodeJS.ErrnoException).code ?? cause.message },
-    cause,
-  })
-}
-
-function lost(url: string, code: number, reason: string): Fault {
-  return new Fault("market-lost", `The connection to ${url} ended${reason ? `: ${reason}` : ""}.`, {
-    hint: "It is dialled again by itself while serving; otherwise run the command again.",
-    facts: { closeCode: code },
-  })
-}
-
-function silent(url: string, type: string): Fault {
-  return new Fault("market-silent", `The marketplace at ${url} did not answer a ${type} message in time.`, {
-    hint: "Try again; if it stays silent, ask its operator.",
-  })
-}
-
-function outOfOrder(expected: number, got: number): Fault {
-  return new Fault("message-out-of-order", `Frame ${got} came where frame ${expected} was due.`, {
-    hint: "The connection is dialled again.",
-  })
-}
-
-function outOfPlace(expected: string, got: string): Fault {
-  return new Fault(
-    "message-malformed",
-    `A ${got} message came in answer where a ${expected} message was due.`,
-    {
-      hint: "Use the same version of zg-agent on both ends.",
-    },
-  )
 }

@@ -1,26 +1,27 @@
-import { chmod, mkdir, rename, writeFile } from "node:fs/promises"
-import { canonicalJson } from "../../protocol/digest.ts"
+import { mkdir } from "node:fs/promises"
 import { Fault } from "../../protocol/fault.ts"
 import type { Image } from "../../protocol/shard-spec.ts"
 import { freeBytesAt } from "../container/image-room.ts"
 import { imageReference, registryOf } from "../container/reference.ts"
 import { checkPackedSize, checkSignatures, demandSize } from "../image/check-image.ts"
-import { foldersOf, type Ports } from "./ports.ts"
+import { openFolders } from "./folders.ts"
+import { patiently } from "./patience.ts"
+import type { Ports } from "./ports.ts"
 import type { Leased, Prepared } from "./state.ts"
 
 type Needs = Pick<Ports, "engine" | "store" | "transfer" | "registry" | "shardsRoot" | "disks" | "rules">
 
 /**
- * leased → prepared: inputs and image on this machine, and a folder for the shard.
- * @throws Fault `blob-*`, `disk-full`, `bad-image-reference`, `image-not-pulled`, `image-missing`, `image-unsigned`, `image-too-large` or
- * `image-unsafe`.
+ * leased → prepared: inputs and image on this machine, and a folder for the shard. An engine that is away is waited for.
+ * @throws Fault `blob-*`, `disk-full`, `bad-image-reference`, `image-not-pulled`, `image-missing`, `image-unsigned`, `image-too-large`,
+ * `image-unsafe` or `engine-*`.
  */
 export async function prepare(shard: Leased, ports: Needs, signal: AbortSignal): Promise<Prepared> {
   const { assignment, berth } = shard
   await mkdir(ports.shardsRoot, { recursive: true, mode: 0o700 })
-  await prepareImage(assignment.spec.image, ports, signal)
+  await patiently(() => prepareImage(assignment.spec.image, ports, signal), ports.engine, signal)
   for (const input of assignment.spec.inputs) await ports.transfer.download(input, signal)
-  await prepareFolders(shard, ports, signal)
+  await openFolders(shard, ports, signal)
   return { step: "prepared", assignment, berth, cuts: 0 }
 }
 
@@ -55,19 +56,6 @@ async function checkUnpackedSize(reference: string, { engine, rules }: Needs, si
     await engine.removeImage(reference, signal)
     throw error
   }
-}
-
-/** Doing it again keeps a checkpoint that is there. */
-async function prepareFolders(shard: Leased, ports: Needs, signal: AbortSignal): Promise<void> {
-  const { root, out, checkpoint, spec } = foldersOf(shard, ports)
-  await mkdir(root, { recursive: true, mode: 0o700 })
-  const { outMiB, checkpointMiB } = shard.assignment.spec.limits
-  await ports.disks.open(out, outMiB, signal)
-  await ports.disks.open(checkpoint, checkpointMiB, signal)
-  const draft = `${spec}.draft`
-  await writeFile(draft, canonicalJson(shard.assignment.spec))
-  await chmod(draft, 0o444)
-  await rename(draft, spec)
 }
 
 function withVolumes(reference: string, volumes: string[]): Fault {

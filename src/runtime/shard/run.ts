@@ -1,23 +1,43 @@
+import { isFault } from "../../protocol/fault.ts"
 import type { ProfileName } from "../container/policy.ts"
 import { imageReference } from "../container/reference.ts"
 import { type Placement, sandboxArgs } from "../container/sandbox.ts"
+import { ownContainer } from "./containers.ts"
+import { cutsOf } from "./cuts.ts"
+import { openFolders } from "./folders.ts"
+import { patiently } from "./patience.ts"
 import { foldersOf, type Ports, shardLabels } from "./ports.ts"
-import type { OpenState, Prepared, Running } from "./state.ts"
+import { prepare } from "./prepare.ts"
+import { leased, type OpenState, type Prepared, type Running } from "./state.ts"
 
-type Needs = Pick<Ports, "engine" | "registry" | "shardsRoot" | "store" | "home" | "graceMs">
+type Places = Pick<Ports, "engine" | "registry" | "shardsRoot" | "store" | "home" | "graceMs">
+type Needs = Places & Pick<Ports, "transfer" | "disks" | "rules">
 
 /**
  * prepared → running: a container, found by its labels or made, and started. Twice is harmless: starting a running one changes nothing.
- * @throws Fault `container-not-created`, `engine-*`.
+ * What was taken off this machine since the shard was prepared (its image, an input) is fetched again, once.
+ * @throws Fault `container-not-created`, `lease-stale`, `engine-*`, or what {@link prepare} throws.
  */
 export async function run(shard: Prepared, ports: Needs, signal: AbortSignal): Promise<Running> {
-  const { engine, home } = ports
-  const [found] = await engine.find(shardLabels(shard, home), signal)
-  const containerId = found ?? (await engine.create(sandboxArgs(placementOf(shard, ports)), signal))
-  const state = await engine.state(containerId, signal)
-  if (state?.status === "created") await engine.start(containerId, signal)
-  const { assignment, berth, cuts } = shard
-  return { step: "running", assignment, berth, cuts, containerId }
+  const { assignment, berth } = shard
+  const begun = () => patiently(() => begin(shard, ports, signal), ports.engine, signal)
+  const containerId = await begun().catch(async error => {
+    if (!isFault(error, "container-not-created")) throw error
+    await prepare(leased(assignment, berth), ports, signal)
+    return begun()
+  })
+  return { step: "running", assignment, berth, ...cutsOf(shard), containerId }
+}
+
+async function begin(shard: Prepared, ports: Needs, signal: AbortSignal): Promise<string> {
+  const { engine } = ports
+  const found = await ownContainer(shard, ports, signal)
+  const state = found && (await engine.state(found, signal))
+  if (found && state && state.status !== "created") return found
+  await openFolders(shard, ports, signal)
+  const id = found && state ? found : await engine.create(sandboxArgs(placementOf(shard, ports)), signal)
+  await engine.start(id, signal)
+  return id
 }
 
 /** The walls with which the shard began: its container may be older than the owner's newest choice. */
@@ -26,7 +46,7 @@ export function profileOf({ berth }: OpenState): ProfileName {
 }
 
 /** How this shard is walled off on this machine. */
-export function placementOf(shard: OpenState, ports: Needs): Placement {
+export function placementOf(shard: OpenState, ports: Places): Placement {
   const { assignment, berth } = shard
   const runtime = ports.engine.facts.runtimeFlag
   return {

@@ -35,8 +35,21 @@ const held = {
   berth: Berth,
 }
 
+/** How far a shard had come when it was cut off. */
+export const Standing = z.strictObject({
+  /** The highest step that it ever told; null when it tells none. */
+  step: z.int().min(0).nullable(),
+  /** Digest of what lay in its checkpoint; null for an empty one. */
+  checkpoint: Digest.nullable(),
+})
+export type Standing = z.infer<typeof Standing>
+
 /** How often the shard was cut off so far, by its own wish (exit 85) or by the machine: bounded, or it might go on for ever. */
-const cuts = { cuts: z.int().min(0) }
+const cuts = {
+  cuts: z.int().min(0),
+  /** Since when it has not got on: how far it had come, and how many cuts ago that was. Not there before the first cut. */
+  stall: z.strictObject({ ...Standing.shape, cuts: z.int().min(0) }).optional(),
+}
 
 const Leased = z.strictObject({ step: z.literal("leased"), ...held })
 /** Its inputs and its image are on this machine. */

@@ -4,26 +4,43 @@ import type { End } from "./watch.ts"
 
 /** A program that wrote a checkpoint when it was told to end says so with this code. */
 const CUT_EXIT = 85
-/** What the engine reports when the machine or the engine itself went down: SIGKILL, SIGTERM, unknown. */
+/** What the engine reports when somebody else ended the container, or the machine or the engine itself went down: SIGKILL, SIGTERM, unknown. */
 const KILLED_EXITS = [137, 143, 255]
 /** 128 + SIGXFSZ: a single file was over its limit. */
 const FILE_TOO_LARGE_EXIT = 153
-const CUTS_LIMIT = 32
 
 /**
- * What a container's end means: null when all is well, `cut` when it goes on from its checkpoint, else the fault.
- * @param cuts how often it was cut before.
+ * What a container's end means: null when all is well, `cut` when it goes on from its checkpoint, else the fault. A kill is no fault of
+ * the shard's unless it was for a limit; how often it may be killed, its account of cuts says.
  * @param logTail the last lines of its log, already made printable.
  */
-export function verdictOf(end: End, cuts: number, logTail: string): Fault | "cut" | null {
-  const { state, breach } = end
+export function verdictOf(
+  { state, breach }: Pick<End, "state" | "breach">,
+  logTail: string,
+): Fault | "cut" | null {
   if (breach !== null) return breach
-  if (state.exitCode === 0) return null
+  if (state.exitCode === 0) return isUnseenEnd(state) ? "cut" : null
   if (state.oomKilled) return outOfMemory(state, logTail)
-  const isCut = state.exitCode === CUT_EXIT || (end.unseen && KILLED_EXITS.includes(state.exitCode))
-  if (isCut && cuts < CUTS_LIMIT) return "cut"
+  if (state.exitCode === CUT_EXIT || KILLED_EXITS.includes(state.exitCode)) return "cut"
   if (state.exitCode === FILE_TOO_LARGE_EXIT) return fileTooLarge(state, logTail)
   return failed(state, logTail)
+}
+
+/** The fault of a shard that was cut off too often. */
+export function cutOff({ exitCode }: ContainerState, logTail: string): Fault {
+  return new Fault(
+    "shard-cut-off",
+    `The shard was cut off too often without an end (exit code ${exitCode}).${ends(logTail)}`,
+    {
+      hint: "See whether its program ends itself, and have it write a checkpoint to /shard/checkpoint at SIGTERM and now and then.",
+      facts: { exitCode, log: logTail },
+    },
+  )
+}
+
+/** An engine that was down when a container ended can tell 0 because it does not know; then it has no time of the end either. */
+function isUnseenEnd({ finishedAt }: ContainerState): boolean {
+  return !(Date.parse(finishedAt) > 0)
 }
 
 function failed({ exitCode }: ContainerState, log: string): Fault {

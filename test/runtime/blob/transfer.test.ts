@@ -103,7 +103,7 @@ test("more bytes than were announced are not taken", async () => {
 
 test.for([
   [404, "blob-missing"],
-  [401, "blob-transfer-failed"],
+  [403, "blob-transfer-failed"],
   [507, "blob-transfer-failed"],
 ] as const)("%i is final: %s", async ([status, code], { expect }) => {
   await using registry = await StandInRegistry.start(mishaps("GET", { status }))
@@ -223,4 +223,33 @@ test("an aborted transfer ends with the signal's reason, and what came stays", a
   setTimeout(() => stop.abort(reason), 300)
   await expect(transfer.download(BLOB, stop.signal)).rejects.toBe(reason)
   expect(await store.received(BLOB.digest.slice("sha256:".length))).toBe(100_000)
+})
+
+test("a token that is over is asked for anew, and the upload goes on where it was", async () => {
+  await using registry = await StandInRegistry.start({
+    token: "second",
+    ...mishaps("PATCH", null, { status: 401 }),
+  })
+  await addToStore()
+  const tokens = ["first", "first", "second"]
+  const token = () => (tokens.length > 1 ? tokens.shift() : tokens[0]) ?? ""
+  const transfer = new BlobTransfer({ registry: { url: registry.url, token }, store, retries: 3, pauseMs: 1 })
+  await transfer.upload(BLOB, signal())
+  expect(registry.blobs.get(BLOB.digest)).toEqual(BYTES)
+})
+
+test("while the marketplace is away no try is made and none is used up", async () => {
+  await using registry = await StandInRegistry.start({ token: "t" })
+  registry.put(BYTES)
+  const back = Promise.withResolvers<void>()
+  const transfer = new BlobTransfer({
+    ...{ registry: { url: registry.url, token: () => "t" }, store, retries: 0, pauseMs: 1 },
+    online: () => back.promise,
+  })
+  const downloading = transfer.download(BLOB, signal())
+  await new Promise(resolve => setImmediate(resolve))
+  expect(registry.requests).toEqual([])
+  back.resolve()
+  await downloading
+  expect(await stored()).toEqual(BYTES)
 })

@@ -58,17 +58,49 @@ test.for(ARROWS)("a walk from $0.step starts with its own step", async ([from, a
 test.for(ARROWS)(
   "a fault in the step after $0.step abandons the shard",
   async ([from, arrow], { expect }) => {
-    const fault = new Fault("disk-full", "The disk is full.", { hint: "" })
+    const fault = new Fault("blob-missing", "The blob is gone.", { hint: "" })
     const { steps, record, log } = told({ [arrow]: () => Promise.reject(fault) })
     expect(await walk(from, steps, record, live())).toMatchObject({
       step: "abandoned",
       from: from.step,
-      code: "disk-full",
-      message: "The disk is full.",
+      code: "blob-missing",
+      message: "The blob is gone.",
     })
     expect(log.slice(-2)).toEqual([`clean ${from.step}`, "= abandoned"])
   },
 )
+
+const FULL = Object.assign(new Error("write"), { code: "ENOSPC" })
+
+test.for(ARROWS)(
+  "a full disk in the step after $0.step costs no work that is done",
+  async ([from, arrow], { expect }) => {
+    const { steps, record, log } = told({ [arrow]: () => Promise.reject(FULL) })
+    const walking = walk(from, steps, record, live(), 1)
+    if (from.step === "ran" || from.step === "proved") {
+      await expect(walking).rejects.toMatchObject({ code: "disk-full" })
+      expect(log).toEqual([`= ${from.step}`])
+    } else expect(await walking).toMatchObject({ step: "abandoned", from: from.step, code: "disk-full" })
+  },
+)
+
+test("finished work and every record wait for room on the disk", async () => {
+  let full = new Set(["prove", "settle", "ran", "proved", "settled"])
+  const once = <T>(name: string, value: T) => {
+    if (full.delete(name)) return Promise.reject(FULL)
+    return Promise.resolve(value)
+  }
+  const { steps, log } = told({ prove: () => once("prove", PROVED), settle: () => once("settle", SETTLED) })
+  const record = async ({ step }: ShardState) => {
+    await once(step, null)
+    log.push(`= ${step}`)
+  }
+  expect(await walk(RUNNING, steps, record, live())).toBe(SETTLED)
+  expect(log.filter(entry => entry.startsWith("="))).toEqual(["= running", "= ran", "= proved", "= settled"])
+  full = new Set(["running"])
+  const stop = AbortSignal.abort(new Error("shutdown"))
+  await expect(walk(RUNNING, steps, record, stop)).rejects.toThrow("shutdown")
+})
 
 test.for(ARROWS)(
   "a bug in the step after $0.step is thrown, and nothing is thrown away",

@@ -18,7 +18,8 @@ function end(exitCode: number, change: Partial<End> & { oomKilled?: boolean } = 
     cpuSeconds: null,
     metered: { energyJoules: null, peakVramBytes: null },
     breach: null,
-    unseen: false,
+    step: null,
+    ranMs: 1000,
     ...rest,
   }
 }
@@ -26,8 +27,8 @@ function end(exitCode: number, change: Partial<End> & { oomKilled?: boolean } = 
 const codeOf = (verdict: ReturnType<typeof verdictOf>) => (verdict instanceof Fault ? verdict.code : verdict)
 
 test("an exit code of 0 is well, any other names itself and the end of the log", () => {
-  expect(verdictOf(end(0), 0, "")).toBeNull()
-  expect(verdictOf(end(3), 0, "no such file")).toMatchObject({
+  expect(verdictOf(end(0), "")).toBeNull()
+  expect(verdictOf(end(3), "no such file")).toMatchObject({
     code: "shard-failed",
     message: "The program ended with exit code 3. Its log ends: no such file",
     facts: { exitCode: 3 },
@@ -36,26 +37,27 @@ test("an exit code of 0 is well, any other names itself and the end of the log",
 
 test("a limit that was broken counts more than how the program then ended", () => {
   const breach = new Fault("shard-timed-out", "too long", { hint: "" })
-  expect(verdictOf(end(0, { breach }), 0, "")).toBe(breach)
-  expect(verdictOf(end(137, { breach, oomKilled: true }), 0, "")).toBe(breach)
+  expect(verdictOf(end(0, { breach }), "")).toBe(breach)
+  expect(verdictOf(end(137, { breach, oomKilled: true }), "")).toBe(breach)
 })
 
 test("out of memory counts only where the program did not survive it", () => {
-  expect(codeOf(verdictOf(end(137, { oomKilled: true }), 0, ""))).toBe("shard-out-of-memory")
-  expect(verdictOf(end(0, { oomKilled: true }), 0, "")).toBeNull()
+  expect(codeOf(verdictOf(end(137, { oomKilled: true }), ""))).toBe("shard-out-of-memory")
+  expect(verdictOf(end(0, { oomKilled: true }), "")).toBeNull()
 })
 
-test("exit 85 goes on from the checkpoint, a kill only where nobody watched, and neither for ever", () => {
-  expect(verdictOf(end(85), 0, "")).toBe("cut")
-  for (const exitCode of [137, 143, 255]) {
-    expect(verdictOf(end(exitCode, { unseen: true }), 0, "")).toBe("cut")
-    expect(codeOf(verdictOf(end(exitCode), 0, ""))).toBe("shard-failed")
-  }
-  expect(codeOf(verdictOf(end(85), 32, ""))).toBe("shard-failed")
+test("exit 85 goes on from the checkpoint, and so does what was killed for no limit of its own", () => {
+  for (const exitCode of [85, 137, 143, 255]) expect(verdictOf(end(exitCode), "")).toBe("cut")
+  for (const exitCode of [1, 86, 134, 139]) expect(codeOf(verdictOf(end(exitCode), ""))).toBe("shard-failed")
+})
+
+test("an exit code of 0 without a time of the end is what an engine says that does not know", () => {
+  const { state } = end(0)
+  expect(verdictOf(end(0, { state: { ...state, finishedAt: "0001-01-01T00:00:00Z" } }), "")).toBe("cut")
 })
 
 test("a file over its limit is named", () => {
-  expect(codeOf(verdictOf(end(153), 0, ""))).toBe("shard-output-too-large")
+  expect(codeOf(verdictOf(end(153), ""))).toBe("shard-output-too-large")
 })
 
 test("only a line of JSON with steps is progress", () => {

@@ -1,5 +1,5 @@
 import type { CardReport } from "../../host/telemetry/telemetry.ts"
-import type { AgentStatus } from "../agent.ts"
+import type { AgentStatus } from "../status.ts"
 
 /** All that a scrape tells, as plain data. */
 export interface MetricsReport {
