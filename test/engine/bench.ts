@@ -18,6 +18,7 @@ import type { Engine } from "../../src/runtime/container/engine.ts"
 import { DEFAULT_RULES } from "../../src/runtime/host/rules/rules.ts"
 import { startTelemetry } from "../../src/runtime/host/telemetry/telemetry.ts"
 import { ProofArchive } from "../../src/runtime/proof/archive.ts"
+import { sweep } from "../../src/runtime/shard/clean.ts"
 import { type Journal, openJournal } from "../../src/runtime/shard/journal.ts"
 import type { Ports } from "../../src/runtime/shard/ports.ts"
 import type { Progress } from "../../src/runtime/shard/progress.ts"
@@ -185,7 +186,7 @@ async function closeBench(
   { ports, registry, journal, root }: Pick<Bench, "ports" | "registry" | "journal" | "root">,
   program: string,
 ): Promise<void> {
-  await ports.engine.removeAll({ home: ports.home }, AbortSignal.timeout(30_000))
+  await sweep([], ports, AbortSignal.timeout(30_000), 0)
   const run = promisify(execFile)
   const { stdout } = await run(program, ["image", "ls", "--digests", "--format={{.Repository}}@{{.Digest}}"])
   for (const reference of stdout.split("\n").filter(line => line.startsWith(`${registry.host}/`)))

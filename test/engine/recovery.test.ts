@@ -141,6 +141,6 @@ test.skipIf(typeof engine === "string")("the sweep removes what no open shard ow
   const shard = bench.lease({ argv: ["sleep", "50"] })
   await expect(walk(shard, stepsOver(bench.ports), record, limit())).rejects.toBe(crash)
   expect(await bench.ports.engine.find({ home: bench.ports.home }, limit())).toHaveLength(1)
-  await sweep([], bench.ports, limit())
+  await sweep([], bench.ports, limit(), 0)
   expect(await bench.ports.engine.find({ home: bench.ports.home }, limit())).toEqual([])
 })

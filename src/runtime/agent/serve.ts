@@ -8,7 +8,7 @@ import { startTelemetry } from "../host/telemetry/telemetry.ts"
 import { Link } from "../market/link.ts"
 import { registryUrl } from "../market/session.ts"
 import { ProofArchive } from "../proof/archive.ts"
-import { keepSwept, sweep } from "../shard/clean.ts"
+import { keepSwept, type Swept, sweep } from "../shard/clean.ts"
 import { GRACE_MS } from "../shard/grace.ts"
 import { openJournal, type Totals } from "../shard/journal.ts"
 import type { Berth } from "../shard/state.ts"
@@ -60,21 +60,20 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
     const collect = () => ({ version: program.version, agent: agent.status(), cards: telemetry.cards() })
     parts.adopt(await openMetrics({ ...metrics, collect, log }, signal), endpoint => endpoint.close())
   }
-  await sweep(() => journal.open(), ports, signal)
+  // Cards may be with another engine or runtime than the CPU.
+  const engines = [...new Set([chosen.engine, chosen.gpuEngine ?? chosen.engine])]
+  const swept = engines.map(engine => ({ ...ports, engine }))
+  for (const part of swept) await sweep(() => journal.open(), part, signal)
   const { name, version, runtime, isolation } = chosen.engine.facts
   const where = { engine: `${name} ${version}`, runtime, isolation, disks: ports.disks.kind }
   log.info({ agent: ports.signer.keyId, slots: slots.map(({ slot }) => slot.id), ...where }, "agent.serving")
+  const tellSwept = ({ removed }: Swept) => {
+    if (removed.length > 0) log.info({ removed }, "strays.removed")
+  }
   const over = new AbortController()
   const either = AbortSignal.any([signal, over.signal])
   const tasks = [
-    keepSwept(
-      () => journal.open(),
-      ports,
-      either,
-      ({ removed }) => {
-        if (removed.length > 0) log.info({ removed }, "strays.removed")
-      },
-    ),
+    ...swept.map(part => keepSwept(() => journal.open(), part, either, tellSwept)),
     ...(supervision === null ? [] : [supervise(supervision, agent, log, either)]),
   ]
   try {
