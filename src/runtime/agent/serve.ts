@@ -3,6 +3,7 @@ import { BlobStore } from "../../store/blob-store.ts"
 import { loadIdentity } from "../../store/identity.ts"
 import { BlobTransfer } from "../blob/transfer.ts"
 import { chooseDisks } from "../container/disks.ts"
+import { removeLeftLogins } from "../container/login.ts"
 import { readRules } from "../host/rules/rules-file.ts"
 import { startTelemetry } from "../host/telemetry/telemetry.ts"
 import { Link } from "../market/link.ts"
@@ -60,6 +61,7 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
     const collect = () => ({ version: program.version, agent: agent.status(), cards: telemetry.cards() })
     parts.adopt(await openMetrics({ ...metrics, collect, log }, signal), endpoint => endpoint.close())
   }
+  await removeLeftLogins()
   // Cards may be with another engine or runtime than the CPU.
   const engines = [...new Set([chosen.engine, chosen.gpuEngine ?? chosen.engine])]
   const swept = engines.map(engine => ({ ...ports, engine }))
