@@ -107,11 +107,11 @@ async function excerptOf({ body }: Response): Promise<string> {
 }
 
 /**
- * Overload, broken gateways, a disagreement about an offset (416) and a token of a session that is over (401) pass; a full disk at the
- * other end (507) and a refusal do not.
+ * Overload, broken gateways, a full disk at the other end, a disagreement about an offset (416) and a token of a session that is over (401)
+ * may pass; a refusal does not.
  */
 function mayPass(status: number): boolean {
-  return [401, 408, 416, 425, 429].includes(status) || (status >= 500 && status !== 507)
+  return [401, 408, 416, 425, 429].includes(status) || status >= 500
 }
 
 export function transferFailed(why: string, facts: Fault["facts"], cause?: unknown): Fault {
