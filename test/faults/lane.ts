@@ -19,7 +19,8 @@ const CLI = join(import.meta.dirname, "../../bin/run.js")
 const TAG = "zg-faults/steps:latest"
 const READY_LIMIT_MS = 90_000
 const HOME_MIB = 192
-const ENGINE_MIB = 1024
+/** Room for images beyond what a pull has to leave free; memory is taken only as it fills. */
+const ENGINE_MIB = 3072
 
 /** One marketplace, one agent and one engine of their own, with a network and disks whose faults the harness chooses. */
 export class Lane {
