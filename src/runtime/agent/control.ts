@@ -1,5 +1,6 @@
 import { chmod, rm } from "node:fs/promises"
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http"
+import { setTimeout as sleep } from "node:timers/promises"
 import { Fault, isFault, isFaultCode } from "../../protocol/fault.ts"
 import { type Lock, lockFolder } from "../../store/lock.ts"
 import type { Home } from "./home.ts"
@@ -8,6 +9,8 @@ import type { ModeReport } from "./status.ts"
 const ANSWER_LIMIT_MS = 3000
 /** A pause answers when every container has had its grace and is removed. */
 const CHANGE_LIMIT_MS = 120_000
+/** For the answers that are on their way when the agent ends. */
+const LAST_ANSWERS_MS = 1000
 const CONFLICT = 409
 
 /** What the owner can ask of a serving agent. */
@@ -49,8 +52,10 @@ export async function openControl(
   await chmod(home.socket, 0o600)
   return {
     async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      await new Promise(resolve => server.close(resolve))
+      const closed = new Promise(resolve => server.close(resolve))
+      const late = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS)
+      await closed
+      clearTimeout(late)
     },
   }
 }
@@ -81,7 +86,23 @@ interface Call {
   signal?: AbortSignal
 }
 
-function call(home: Home, { signal, ...options }: Call): Promise<unknown | null> {
+/** A connection that breaks meets an agent that ends or begins: it is asked once more, since no verb does harm twice. */
+async function call(home: Home, options: Call): Promise<unknown | null> {
+  try {
+    return await callOnce(home, options)
+  } catch (error) {
+    if (!isBroken(error)) throw error
+    await sleep(LAST_ANSWERS_MS, undefined, options.signal && { signal: options.signal })
+    return callOnce(home, options)
+  }
+}
+
+function isBroken(error: unknown): boolean {
+  if (!isFault(error, "agent-silent")) return false
+  return ["EPIPE", "ECONNRESET"].includes((error.cause as NodeJS.ErrnoException).code ?? "")
+}
+
+function callOnce(home: Home, { signal, ...options }: Call): Promise<unknown | null> {
   const { promise, resolve, reject } = Promise.withResolvers<unknown | null>()
   const asked = request(
     { socketPath: home.socket, ...options, ...(signal && { signal }) },
@@ -130,7 +151,9 @@ async function answer(
 }
 
 function reply(response: ServerResponse, code: number, body: unknown): void {
-  response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(body))
+  response
+    .writeHead(code, { "content-type": "application/json", connection: "close" })
+    .end(JSON.stringify(body))
 }
 
 function silent(home: Home, cause: NodeJS.ErrnoException): Fault {

@@ -1,6 +1,7 @@
 import { once } from "node:events"
 import { existsSync, mkdtempSync } from "node:fs"
 import { stat } from "node:fs/promises"
+import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { execa } from "execa"
@@ -102,4 +103,32 @@ test("an agent that is stopped by the kernel still has its home", async () => {
   await expect(claimHome(home)).rejects.toMatchObject({ code: "agent-silent" })
   other.kill("SIGKILL")
   await other
+})
+
+test("an answer that is under way when the agent ends still arrives", async () => {
+  const home = fresh()
+  const answering = Promise.withResolvers<void>()
+  const asked = Promise.withResolvers<void>()
+  const drain = async () => {
+    asked.resolve()
+    await answering.promise
+    return REPORT
+  }
+  const control = await openControl(home, () => ({}), { drain })
+  const answered = commandAgent(home, "drain", never)
+  await asked.promise
+  const closed = control[Symbol.asyncDispose]()
+  answering.resolve()
+  expect(await answered).toEqual(REPORT)
+  await closed
+})
+
+test("a connection that breaks because the agent has just ended says that none serves", async () => {
+  const home = fresh()
+  const breaking = createServer(socket => {
+    breaking.close()
+    socket.destroy()
+  })
+  await new Promise<void>(resolve => breaking.listen(home.socket, resolve))
+  expect(await askControl(home)).toBeNull()
 })
