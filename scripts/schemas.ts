@@ -20,7 +20,7 @@ import {
 } from "../src/protocol/message.ts"
 import { Gpu, ProofStatement, Sandbox, Usage } from "../src/protocol/proof.ts"
 import { ReceiptStatement } from "../src/protocol/receipt.ts"
-import { Command, Image, Limits, Resources, ShardSpec } from "../src/protocol/shard-spec.ts"
+import { Checkpoint, Command, Image, Limits, Resources, ShardSpec } from "../src/protocol/shard-spec.ts"
 import { Bundle, Resource } from "../src/protocol/statement.ts"
 import { JobFile } from "../src/runtime/job/job-file.ts"
 
@@ -29,7 +29,7 @@ const ADDRESS = "https://zg-agent.dev/schema"
 
 const NAMED = {
   ...{ Blob, Digest, FileName, NamedBlob, MicroCredits, JobId, KeyId, PublicKey, Signature, Id, Timestamp },
-  ...{ Image, Resources, Limits, Command, ShardSpec, Lease, Machine, Slot },
+  ...{ Image, Resources, Limits, Checkpoint, Command, ShardSpec, Lease, Machine, Slot },
   ...{ Model, TrainJob, BatchJob, JobSpec },
   ...{ ShardStatus, JobStatus, Resource, Bundle, Sandbox, Gpu, Usage, ProofStatement, ReceiptStatement },
   ...{ ClientFrame, MarketFrame },
@@ -45,6 +45,7 @@ const CLIENT: Record<ClientType, { summary: string; answer?: MarketType | Market
   decline: { summary: "Turns an offer down, with the reason." },
   renew: { summary: "Asks for more time on a lease.", answer: "renewed" },
   progress: { summary: "How far a leased shard is." },
+  checkpoint: { summary: "Tells of a shard's newest checkpoint, which has been uploaded.", answer: "kept" },
   proof: { summary: "Hands in the signed proof of a finished shard.", answer: "receipt" },
   abandon: { summary: "Gives a lease back, with the fault that ended the shard.", answer: "abandoned" },
   drain: { summary: "No more offers until capacity is announced again." },
@@ -65,6 +66,7 @@ const MARKET: Record<MarketType, string> = {
   withdrawn: "An offer is taken back.",
   lease: "The offer is now a lease.",
   renewed: "The lease's new deadline.",
+  kept: "The checkpoint is kept for the shard's next holder.",
   receipt: "The signed answer to an accepted proof.",
   abandoned: "The lease is given back, now or earlier.",
   cancel: "The lease is over: stop the shard.",

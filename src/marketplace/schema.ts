@@ -61,5 +61,11 @@ CREATE TABLE referrer (
 ) STRICT, WITHOUT ROWID;
 `
 
+// The newest checkpoint that a holder left, and the one that the present lease began from; both are JSON.
+const CHECKPOINTS = `
+ALTER TABLE shard ADD COLUMN checkpoint TEXT;
+ALTER TABLE shard ADD COLUMN began_from TEXT;
+`
+
 /** The marketplace's tables, for `Database`: scripts that are never edited once released, only followed by others. */
-export const MIGRATIONS = [STATE, LEDGER, REGISTRY, REFERRERS] as const
+export const MIGRATIONS = [STATE, LEDGER, REGISTRY, REFERRERS, CHECKPOINTS] as const

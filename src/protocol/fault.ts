@@ -50,6 +50,7 @@ export const FAULTS = {
   "lease-unknown": "market",
   "lease-stale": "market",
   "lease-expired": "market",
+  "checkpoint-refused": "market",
   "job-unknown": "market",
   "job-refused": "market",
   "job-unmatched": "market",

@@ -2,7 +2,7 @@ import { z } from "zod"
 import { MicroCredits } from "./credits.ts"
 import { Blob, Digest, FileName, NamedBlob } from "./digest.ts"
 import { KeyId } from "./keys.ts"
-import { Command, Image, Limits, Resources } from "./shard-spec.ts"
+import { Command, Image, Limits, Resources, ShardSpec } from "./shard-spec.ts"
 
 export const JobId = z
   .string()
@@ -15,6 +15,7 @@ const shared = {
   image: Image,
   resources: Resources,
   limits: Limits,
+  checkpoints: ShardSpec.shape.checkpoints,
   /** Paid for each settled shard. */
   pricePerShard: MicroCredits,
 }

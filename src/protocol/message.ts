@@ -3,8 +3,9 @@ import { MicroCredits } from "./credits.ts"
 import { isFaultCode } from "./fault.ts"
 import { JobId, JobSpec, JobStatus } from "./job.ts"
 import { KeyId, PublicKey, Signature } from "./keys.ts"
-import { Id, Lease, LeaseId, Nonce, OfferId, SessionId, Timestamp } from "./lease.ts"
-import { Device, ShardSpec } from "./shard-spec.ts"
+import { Id, LeaseId, Nonce, OfferId, SessionId, Timestamp } from "./lease.ts"
+import { Assignment } from "./proof.ts"
+import { Checkpoint, Device, ShardSpec } from "./shard-spec.ts"
 import { Bundle } from "./statement.ts"
 
 /** The WebSocket subprotocol; a peer that does not offer it is turned away before the first frame. */
@@ -79,6 +80,8 @@ const fromClient = {
   decline: { offer: OfferId, reason: DeclineReason, rule: Rule.optional() },
   renew: held,
   progress: { ...held, step: z.int().min(0), steps: z.int().min(0), loss: z.number().nullable() },
+  /** The shard's newest checkpoint, whose blobs have been uploaded: its next holder goes on from it. */
+  checkpoint: { ...held, files: Checkpoint },
   proof: { ...held, bundle: Bundle },
   abandon: {
     ...held,
@@ -104,14 +107,10 @@ const fromMarket = {
   registered: { agent: KeyId, balance: z.int(), again: z.boolean() },
   offer: { offer: OfferId, job: JobId, label: z.string(), spec: ShardSpec, price: MicroCredits },
   withdrawn: { offer: OfferId },
-  lease: {
-    offer: OfferId,
-    lease: Lease,
-    job: JobId,
-    shard: z.strictObject({ index: z.int().min(0), label: z.string() }),
-    spec: ShardSpec,
-  },
+  lease: { offer: OfferId, ...Assignment.shape },
   renewed: { ...held, notAfter: Timestamp },
+  /** The checkpoint is kept for as long as the shard is open. */
+  kept: held,
   receipt: { lease: LeaseId, bundle: Bundle },
   /** The lease is not held any more, whether this or something earlier ended it. */
   abandoned: held,

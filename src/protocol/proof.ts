@@ -2,7 +2,7 @@ import { z } from "zod"
 import { canonicalJson, type Digest, digestOf, type NamedBlob } from "./digest.ts"
 import { JobId } from "./job.ts"
 import { Lease, Timestamp } from "./lease.ts"
-import { commandDigest, Image, type ShardSpec, specDigest } from "./shard-spec.ts"
+import { Checkpoint, commandDigest, Image, ShardSpec, specDigest } from "./shard-spec.ts"
 import { Resource, resource, STATEMENT_TYPE } from "./statement.ts"
 
 /** Version of our build type: what the parameters mean is written in docs/protocol.md. */
@@ -44,6 +44,17 @@ export const Usage = z.strictObject({
 })
 export type Usage = z.infer<typeof Usage>
 
+/** What a lease grants, which both ends know before anything is run. */
+export const Assignment = z.strictObject({
+  job: JobId,
+  shard: z.strictObject({ index: z.int().min(0), label: z.string() }),
+  lease: Lease,
+  spec: ShardSpec,
+  /** What it goes on from, where its checkpoints travel and an earlier holder left one. */
+  checkpoint: Checkpoint.optional(),
+})
+export type Assignment = z.infer<typeof Assignment>
+
 /** in-toto Statement v1 with SLSA Provenance v1: what was run, on what, from which inputs, to which outputs. */
 export const ProofStatement = z.strictObject({
   _type: z.literal(STATEMENT_TYPE),
@@ -54,7 +65,7 @@ export const ProofStatement = z.strictObject({
       buildType: z.literal(BUILD_TYPE),
       externalParameters: z.strictObject({
         job: JobId,
-        shard: z.strictObject({ index: z.int().min(0), label: z.string() }),
+        shard: Assignment.shape.shard,
         image: Image,
         lease: Lease,
       }),
@@ -83,14 +94,6 @@ export const ProofStatement = z.strictObject({
 })
 export type ProofStatement = z.infer<typeof ProofStatement>
 
-/** What a lease grants, which both ends know before anything is run. */
-export interface Assignment {
-  job: JobId
-  shard: { index: number; label: string }
-  lease: Lease
-  spec: ShardSpec
-}
-
 /** All that an agent adds about one finished run. */
 export interface RunRecord {
   outputs: NamedBlob[]
@@ -106,7 +109,8 @@ export interface RunRecord {
   previous: Digest | null
 }
 
-export function proofStatement({ job, shard, lease, spec }: Assignment, run: RunRecord): ProofStatement {
+export function proofStatement(assignment: Assignment, run: RunRecord): ProofStatement {
+  const { job, shard, lease, spec } = assignment
   return {
     _type: STATEMENT_TYPE,
     subject: subjects(run.outputs),
@@ -116,7 +120,7 @@ export function proofStatement({ job, shard, lease, spec }: Assignment, run: Run
         buildType: BUILD_TYPE,
         externalParameters: { job, shard, image: spec.image, lease },
         internalParameters: { sandbox: run.sandbox },
-        resolvedDependencies: dependencies(spec),
+        resolvedDependencies: dependencies(assignment),
       },
       runDetails: {
         builder: { id: `${BUILDER}/${run.isolation}`, version: run.versions },
@@ -135,13 +139,14 @@ export function proofStatement({ job, shard, lease, spec }: Assignment, run: Run
   }
 }
 
-/** The image, the command, the whole spec and every input, each by digest. */
-export function dependencies(spec: ShardSpec): Resource[] {
+/** The image, the command, the whole spec, every input and every file of the checkpoint that the lease gave, each by digest. */
+export function dependencies({ spec, checkpoint = [] }: Pick<Assignment, "spec" | "checkpoint">): Resource[] {
   return [
     resource("image", spec.image.digest),
     resource("command", commandDigest(spec.command)),
     resource("spec", specDigest(spec)),
     ...spec.inputs.map(input => resource(`input/${input.name}`, input.digest)),
+    ...checkpoint.map(file => resource(`checkpoint/${file.name}`, file.digest)),
   ]
 }
 

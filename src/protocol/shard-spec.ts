@@ -67,6 +67,16 @@ export const Command = z.strictObject({
 })
 export type Command = z.infer<typeof Command>
 
+export const CHECKPOINT_FILES = 64
+
+/** A checkpoint that left its machine: plain files by name, each as a blob. */
+export const Checkpoint = z
+  .array(NamedBlob)
+  .min(1)
+  .max(CHECKPOINT_FILES)
+  .refine(files => new Set(files.map(({ name }) => name)).size === files.length, "must name each file once")
+export type Checkpoint = z.infer<typeof Checkpoint>
+
 /** One container run, complete: what a lease is about and what `/shard/spec.json` holds. */
 export const ShardSpec = z.strictObject({
   image: Image,
@@ -76,6 +86,8 @@ export const ShardSpec = z.strictObject({
   outputs: z.array(FileName).min(1).max(256),
   resources: Resources,
   limits: Limits,
+  /** Whether the next host goes on from where the last one had come; without it, it begins anew. */
+  checkpoints: z.literal("travel").optional(),
 })
 export type ShardSpec = z.infer<typeof ShardSpec>
 

@@ -236,31 +236,27 @@ export function prove(
   outputs: NamedBlob[],
   change: (statement: ReturnType<typeof proofStatement>) => unknown = () => {},
 ): Promise<Bundle> {
-  const { job, shard, lease, spec } = assignment
-  const statement = proofStatement(
-    { job, shard, lease, spec },
-    {
-      outputs,
-      log: digestOf(""),
-      exit: 0,
-      startedOn: new Date(Date.now() - 1000).toISOString(),
-      finishedOn: new Date().toISOString(),
-      isolation: "runc",
-      versions: { agent: "contract" },
-      sandbox: {
-        engine: "none",
-        runtime: "none",
-        network: "none",
-        seccomp: "default",
-        profile: "strict",
-        disks: "mounted",
-        flagsDigest: digestOf(""),
-      },
-      gpus: [],
-      usage: { gpuSeconds: 0, cpuSeconds: 1, energyJoules: null, peakVramBytes: null },
-      previous: null,
+  const statement = proofStatement(assignment, {
+    outputs,
+    log: digestOf(""),
+    exit: 0,
+    startedOn: new Date(Date.now() - 1000).toISOString(),
+    finishedOn: new Date().toISOString(),
+    isolation: "runc",
+    versions: { agent: "contract" },
+    sandbox: {
+      engine: "none",
+      runtime: "none",
+      network: "none",
+      seccomp: "default",
+      profile: "strict",
+      disks: "mounted",
+      flagsDigest: digestOf(""),
     },
-  )
+    gpus: [],
+    usage: { gpuSeconds: 0, cpuSeconds: 1, energyJoules: null, peakVramBytes: null },
+    previous: null,
+  })
   change(statement)
   return signStatement(statement, identity)
 }

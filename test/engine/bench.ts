@@ -4,12 +4,12 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { type Blob, type Digest, digestOf } from "../../src/protocol/digest.ts"
-import { isFault } from "../../src/protocol/fault.ts"
+import { type Fault, isFault } from "../../src/protocol/fault.ts"
 import { randomId } from "../../src/protocol/handshake.ts"
 import type { Signer } from "../../src/protocol/keys.ts"
 import type { Assignment } from "../../src/protocol/proof.ts"
 import { receiptStatement } from "../../src/protocol/receipt.ts"
-import { type Image, ShardSpec } from "../../src/protocol/shard-spec.ts"
+import { type Checkpoint, type Image, ShardSpec } from "../../src/protocol/shard-spec.ts"
 import { type Bundle, bundleDigest, signStatement } from "../../src/protocol/statement.ts"
 import { BlobTransfer } from "../../src/runtime/blob/transfer.ts"
 import { connectEngine } from "../../src/runtime/container/connect.ts"
@@ -57,6 +57,7 @@ export interface Wish {
   image?: Image
   limits?: Partial<ShardSpec["limits"]>
   resources?: Partial<ShardSpec["resources"]>
+  checkpoints?: "travel"
 }
 
 /** An agent's parts around a real engine, with a registry and a marketplace's key of their own. */
@@ -68,6 +69,9 @@ export interface Bench {
   root: string
   progress: Progress[]
   proofs: Bundle[]
+  /** What was told of checkpoints that travel, and why some did not. */
+  checkpoints: Checkpoint[]
+  unsent: Fault[]
   lease(wish: Wish): Leased
   /** Puts bytes into the registry, as an input. */
   blob(bytes: string): Blob
@@ -81,6 +85,7 @@ export async function makeBench(engine: Engine, program: string = engine.facts.n
   const image = await publishShellImage(registry, "test/shell")
   const [signer, market] = [await identity(root, "agent"), await identity(root, "market")]
   const [progress, proofs]: [Progress[], Bundle[]] = [[], []]
+  const [checkpoints, unsent]: [Checkpoint[], Fault[]] = [[], []]
   const store = new BlobStore(join(root, "blobs"))
   const access = { url: registry.url, token: () => TOKEN }
   const ports: Ports = {
@@ -101,6 +106,11 @@ export async function makeBench(engine: Engine, program: string = engine.facts.n
       return receiptFor(lease.id, bundle, signer, market)
     },
     onProgress: (_, told) => progress.push(told),
+    keepCheckpoint: async (_, files) => {
+      checkpoints.push(files)
+    },
+    onUnsent: (_, fault) => unsent.push(fault),
+    sendEveryMs: 200,
     meter: () => NO_CARDS.meter([]),
     graceMs: 2000,
   }
@@ -113,6 +123,8 @@ export async function makeBench(engine: Engine, program: string = engine.facts.n
     root,
     progress,
     proofs,
+    checkpoints,
+    unsent,
     lease: wish => leased(assignmentOf(image, wish), CPU),
     blob: text => ({ digest: registry.put(Buffer.from(text)) as Digest, size: Buffer.byteLength(text) }),
     close: () => closeBench({ ports, registry, journal, root }, program),

@@ -11,7 +11,22 @@ import type { StandInRegistry } from "../stand-in/registry.ts"
 const exec = promisify(execFile)
 
 /** What the probes in these tests run; each comes from the machine that runs the tests, with the libraries it needs. */
-const PROGRAMS = ["sh", "cat", "ls", "ln", "mkdir", "sleep", "head", "wc", "cp", "env", "id", "mkfifo"]
+const PROGRAMS = [
+  "sh",
+  "cat",
+  "ls",
+  "ln",
+  "mkdir",
+  "sleep",
+  "head",
+  "wc",
+  "cp",
+  "env",
+  "id",
+  "mkfifo",
+  "mv",
+  "truncate",
+]
 
 /**
  * Puts an image with a shell and a few programs of this machine into a registry, so that it needs no network and no engine to be made.

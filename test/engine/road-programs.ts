@@ -16,7 +16,7 @@ export function counting(steps: number, pause = "0.1"): Wish {
       while [ "$i" -lt ${steps} ]; do
         sleep ${pause}
         i=$((i + 1)); x=$(((x * 31 + i) % 1000003))
-        echo "$i $x" > /shard/checkpoint/new; cp /shard/checkpoint/new /shard/checkpoint/at
+        echo "$i $x" > /shard/checkpoint/.new; mv /shard/checkpoint/.new /shard/checkpoint/at
         echo "{\\"step\\":$i,\\"steps\\":${steps}}"
       done
       echo "begun at $start" >&2

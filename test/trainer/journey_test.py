@@ -78,6 +78,23 @@ class Journey(unittest.TestCase):
             self.assertEqual(stopped.digests(), unbroken.digests())
             self.assertEqual(list((stopped.root / "checkpoint").iterdir()), [])
 
+    def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_bytes(self):
+        argv = ["train", *ROUND, "--worker", "0", "--steps", "400"]
+        inputs = {**self.start, "text-0": TEXT}
+        with ShardRun() as unbroken, ShardRun() as killed:
+            unbroken.put(inputs)
+            self.assertEqual(unbroken.run(*argv), (0, ""))
+            killed.put(inputs)
+            with killed.start(*argv, "--checkpoint-seconds", "0") as process:
+                process.stdout.readline()
+                process.stdout.readline()
+                process.kill()
+            with killed.start(*argv) as process:
+                first_step = json.loads(process.stdout.readline())["step"]
+                process.communicate(timeout=60)
+            self.assertGreater(first_step, 1)
+            self.assertEqual(killed.digests(), unbroken.digests())
+
     def test_a_checkpoint_of_another_shard_is_not_gone_on_from(self):
         with ShardRun() as shard:
             shard.put({**self.start, "text-0": TEXT})

@@ -67,6 +67,7 @@ def _learning_flags(parser: ArgumentParser, steps: int) -> None:
     parser.add_argument("--batch", type=_whole(1), default=8, help="windows a step")
     parser.add_argument("--learning-rate", type=_positive, default=3e-3)
     parser.add_argument("--seed", type=_whole(0), default=0)
+    parser.add_argument("--checkpoint-seconds", type=_whole(0), default=300, help="between two checkpoints")
 
 
 def _architecture_flags(parser: ArgumentParser) -> None:

@@ -17,8 +17,8 @@ PARAMETERS_PREFIX, MOMENTS_PREFIX = "parameters/", "moments/"
 
 
 def identity(options: Namespace, *inputs: bytes) -> str:
-    """A digest of all that decides a shard's outcome: its options (but not where its directories are) and inputs."""
-    decisive = {name: value for name, value in vars(options).items() if name != "shard"}
+    """A digest of all that decides a shard's outcome: its inputs and its options, but for where and when it writes."""
+    decisive = {name: value for name, value in vars(options).items() if name not in ("shard", "checkpoint_seconds")}
     digests = [hashlib.sha256(content).hexdigest() for content in inputs]
     return hashlib.sha256(json.dumps([decisive, digests], sort_keys=True).encode()).hexdigest()
 

@@ -38,6 +38,7 @@ def run(options: Namespace, shard: Shard) -> None:
         steps=options.steps,
         windows=lambda step: windows(options, text, architecture.context, step),
         learning_rate=lambda step: learning_rate(options, step),
+        checkpoint_seconds=options.checkpoint_seconds,
     )
     losses = train(course, learner, shard, checkpoint.identity(options, text.content, start_file, moments_file))
     end = learner.parameters()

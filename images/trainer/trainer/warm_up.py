@@ -28,6 +28,7 @@ def run(options: Namespace, shard: Shard) -> None:
             [options.seed, BATCHES_STREAM, step], options.batch, options.context
         ),
         learning_rate=lambda step: options.learning_rate * min(1, (step + 1) / options.ramp),
+        checkpoint_seconds=options.checkpoint_seconds,
     )
     losses = train(course, learner, shard, checkpoint.identity(options, text.content))
     shard.write("parameters.safetensors", write_parameters(architecture, learner.parameters()))

@@ -23,7 +23,8 @@ export function recordEnd({ jobs, shards, ledger }: Exchange, id: JobId, end: En
   const job = jobs.one(id)
   if (!job || job.state === "done" || job.state === "failed") return null
   const open = shards.of(id).filter(({ state }) => state === "ready" || state === "leased")
-  for (const shard of open) shards.update(shard, { state: "failed", epoch: shard.epoch + 1 })
+  for (const shard of open)
+    shards.update(shard, { state: "failed", epoch: shard.epoch + 1, checkpoint: null })
   jobs.setState(id, end.state, end.reason)
   const rest = ledger.balance(`escrow:${id}`)
   if (rest > 0) ledger.append(refund(job.owner, id, rest))

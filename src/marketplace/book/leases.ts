@@ -29,9 +29,11 @@ export async function accept(exchange: Exchange, peer: Peer, id: Offer["id"]): P
       if (shard?.state !== "ready" || !roster.serves(peer)) throw gone()
       const notAfter = clock() + terms.leaseMs
       const nonce = randomId<Nonce>()
+      const checkpoint = shards.checkpoint(shard)
       shards.update(shard, {
         ...{ state: "leased", nonce, agent, slot: offer.slot },
         ...{ grantedUntil: notAfter, notAfter },
+        beganFrom: checkpoint && JSON.stringify(checkpoint),
       })
       peer.granted.add(shard.lease)
       return shards.assignment({ ...shard, nonce, grantedUntil: notAfter })
@@ -145,8 +147,10 @@ export async function lose(exchange: Exchange, find: () => ShardRow | null, loss
     if (!shard) return null
     const after = afterLoss(shard, loss, terms)
     const { state, epoch, attempt } = after
+    // What failed by itself may fail because of where it began.
+    const forgotten = attempt > shard.attempt ? { checkpoint: null } : {}
     const nobody = { agent: null, slot: null, nonce: null, notAfter: null }
-    shards.update(shard, { state, epoch, attempt, readyAt: clock(), ...nobody })
+    shards.update(shard, { state, epoch, attempt, readyAt: clock(), ...nobody, ...forgotten })
     const ended =
       after.state === "failed" ? { state: after.state, reason: `job-failed: ${after.reason}` } : null
     return { shard, ended: ended && recordEnd(exchange, shard.job, ended) }

@@ -118,7 +118,7 @@ function record(exchange: Exchange, agent: KeyId, shard: ShardRow, proved: Prove
   proofs.add({ digest: proof, lease, agent, bundle, receipt })
   const progress = exchange.progress.of(shard)
   shards.update(shard, {
-    ...{ state: "settled", proof, outputs: JSON.stringify(outputs) },
+    ...{ state: "settled", proof, outputs: JSON.stringify(outputs), checkpoint: null },
     ...{ loss: loss ?? progress?.loss ?? null, step: progress?.steps ?? 0, steps: progress?.steps ?? 0 },
   })
   if (shards.count(job).planned < total(spec)) addReady(exchange, job, spec, shards.settled(job))

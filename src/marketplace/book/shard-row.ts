@@ -4,7 +4,7 @@ import type { JobId } from "../../protocol/job.ts"
 import type { KeyId } from "../../protocol/keys.ts"
 import type { LeaseId, Nonce } from "../../protocol/lease.ts"
 import type { Assignment } from "../../protocol/proof.ts"
-import type { ShardSpec } from "../../protocol/shard-spec.ts"
+import type { Checkpoint, ShardSpec } from "../../protocol/shard-spec.ts"
 
 /** A planned shard as the database holds it; an offer is not stored, so an offered shard is `ready` here. */
 export interface ShardRow {
@@ -70,13 +70,20 @@ export class Shards {
   /** What was leased, as both ends know it. */
   assignment(shard: ShardRow): Assignment {
     const { job, index, label, lease, epoch, nonce, grantedUntil } = shard
+    const checkpoint = this.#checkpoint(shard, "began_from")
     if (!nonce || grantedUntil === null) throw new Error(`${label} was never leased`)
     return {
       job,
       shard: { index, label },
       lease: { id: lease, epoch, nonce, notAfter: new Date(grantedUntil).toISOString() },
       spec: this.spec(shard),
+      ...(checkpoint === null ? {} : { checkpoint }),
     }
+  }
+
+  /** The newest checkpoint that a holder left, for the next one. */
+  checkpoint(shard: Pick<ShardRow, "job" | "index">): Checkpoint | null {
+    return this.#checkpoint(shard, "checkpoint")
   }
 
   settled(job: JobId): Map<string, NamedBlob[]> {
@@ -122,6 +129,13 @@ export class Shards {
       .run(...Object.values(change), job, index)
   }
 
+  #checkpoint({ job, index }: Pick<ShardRow, "job" | "index">, column: "checkpoint" | "began_from") {
+    const row = this.#sql
+      .prepare(`SELECT ${column} AS files FROM shard WHERE job = ? AND idx = ?`)
+      .get(job, index) as { files: string | null } | undefined
+    return row?.files ? (JSON.parse(row.files) as Checkpoint) : null
+  }
+
   #rows(where: string, ...values: (string | number)[]): ShardRow[] {
     return this.#sql
       .prepare(`SELECT ${COLUMNS} FROM shard WHERE ${where}`)
@@ -144,7 +158,16 @@ const COLUMN_OF = {
   loss: "loss",
   proof: "proof",
   outputs: "outputs",
+  checkpoint: "checkpoint",
+  beganFrom: "began_from",
 } as const
 
-/** New values; `outputs` is JSON. */
-type Change = Partial<Pick<ShardRow, Exclude<keyof typeof COLUMN_OF, "outputs">> & { outputs: string }>
+/** As JSON. */
+interface Texts {
+  outputs: string
+  checkpoint: string | null
+  beganFrom: string | null
+}
+
+/** New values. */
+type Change = Partial<Pick<ShardRow, Exclude<keyof typeof COLUMN_OF, keyof Texts>> & Texts>

@@ -1,5 +1,6 @@
 import { Fault } from "../../protocol/fault.ts"
 import type { ClientFrame, ClientFrameOf, ClientType, MarketMessage } from "../../protocol/message.ts"
+import { keepCheckpoint } from "../book/checkpoint.ts"
 import type { Exchange } from "../book/exchange.ts"
 import { jobList, jobOf } from "../book/inquiry.ts"
 import { abandon, accept, decline, renew, report, withdrawFrom } from "../book/leases.ts"
@@ -43,6 +44,7 @@ const ANSWERS: Answers = {
   progress: async (exchange, { agent }, frame) => {
     report(exchange, agent, frame)
   },
+  checkpoint: (exchange, { agent }, frame) => keepCheckpoint(exchange, agent, frame),
   abandon: (exchange, { agent }, frame) => abandon(exchange, agent, frame),
   proof: settle,
   submit: async (exchange, { agent }, frame) => ({

@@ -4,9 +4,13 @@ import type { PlannedShard, Settled } from "./planned.ts"
 
 /** Independent shards: all can run at once. */
 export function planBatch(job: BatchJob, settled: Settled): PlannedShard[] {
-  const { image, resources, limits } = job
+  const { image, resources, limits, checkpoints } = job
   return job.shards
-    .map((shard, index) => ({ index, label: labelOf(index), spec: { image, ...shard, resources, limits } }))
+    .map((shard, index) => ({
+      index,
+      label: labelOf(index),
+      spec: { image, ...shard, resources, limits, ...(checkpoints && { checkpoints }) },
+    }))
     .filter(({ label }) => !settled.has(label))
 }
 

@@ -137,10 +137,11 @@ function named(name: string, blob: Blob | undefined): NamedBlob | undefined {
 }
 
 function spec(
-  { image, resources, limits }: TrainJob,
+  { image, resources, limits, checkpoints }: TrainJob,
   argv: string[],
   inputs: NamedBlob[],
   outputs: FileName[],
 ): ShardSpec {
-  return { image, command: { argv, env: {} }, inputs, outputs, resources, limits }
+  const command = { argv, env: {} }
+  return { image, command, inputs, outputs, resources, limits, ...(checkpoints && { checkpoints }) }
 }

@@ -22,7 +22,7 @@ import type { ServedSlot } from "./slots.ts"
 import { type AgentStatus, cardStatus, type ModeReport, shardReport } from "./status.ts"
 import { Tasks } from "./tasks.ts"
 import { stuck } from "./vitals.ts"
-import { fieldsOf, heldOf, isDone, Walks, type Work } from "./walks.ts"
+import { type AnsweredHere, fieldsOf, heldOf, isDone, Walks, type Work } from "./walks.ts"
 
 export interface AgentParts {
   /** Where a pause is remembered. */
@@ -35,7 +35,7 @@ export interface AgentParts {
   telemetry: Telemetry
   link: Link
   journal: Journal
-  ports: Omit<Ports, "settle" | "onProgress">
+  ports: Omit<Ports, AnsweredHere>
   /** The engine for slots with a card; null where there are none. */
   gpuEngine: Engine | null
   log: Logger
@@ -83,13 +83,18 @@ export class Agent {
       this.#tasks.track(
         this.#walks.giveBack(state, either).catch(error => this.#unlessAborted(error, either)),
       )
-    const kept = link.keep(session => this.#greet(session, either), either)
+    // The session outlives the walks: what they part with is told through it.
+    const parted = new AbortController()
+    const kept = link.keep(session => this.#greet(session, either), parted.signal)
     try {
-      await Promise.race([kept, this.#tasks.bug, this.#drained()])
+      await Promise.race([kept, untilAborted(signal), this.#tasks.bug, this.#drained()])
     } finally {
       this.#parts.log.info({ shards: this.#walks.taken.size }, "agent.stopping")
+      link.tell({ type: "drain" })
       stop.abort()
-      await Promise.allSettled([kept, this.#tasks.over()])
+      await this.#tasks.over()
+      parted.abort()
+      await Promise.allSettled([kept])
     }
   }
 
@@ -219,6 +224,13 @@ export class Agent {
   #unlessAborted(error: unknown, signal: AbortSignal): void {
     if (!signal.aborted) throw error
   }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<void>()
+  if (signal.aborted) aborted.resolve()
+  signal.addEventListener("abort", () => aborted.resolve(), { once: true })
+  return aborted.promise
 }
 
 function forgotten(url: string): Fault {

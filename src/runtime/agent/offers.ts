@@ -68,8 +68,9 @@ export class Offers {
     this.#breakers.taken(pairing)
     try {
       const accept = { type: "accept", offer } as const
-      const { lease, job, shard } = await this.#parts.link.requestOnce(accept, "lease", signal)
-      this.#walks.start(leased({ lease, job, shard, spec }, { ...berth, profile }), signal)
+      const { lease, job, shard, checkpoint } = await this.#parts.link.requestOnce(accept, "lease", signal)
+      const assignment = { lease, job, shard, spec, ...(checkpoint && { checkpoint }) }
+      this.#walks.start(leased(assignment, { ...berth, profile }), signal)
     } catch (error) {
       this.#breakers.ended(pairing, "nobody")
       this.#walks.free(slot.id)

@@ -13,6 +13,7 @@ import { keepSwept, type Swept, sweep } from "../shard/clean.ts"
 import { GRACE_MS } from "../shard/grace.ts"
 import { openJournal, type Totals } from "../shard/journal.ts"
 import type { Berth } from "../shard/state.ts"
+import { SEND_EVERY_MS } from "../shard/travel.ts"
 import { Agent } from "./agent.ts"
 import type { EngineWish } from "./choose-engine.ts"
 import { claimHome, openControl } from "./control.ts"
@@ -137,6 +138,7 @@ async function openAgent(
     version: program.version,
     marketKey: market.publicKey,
     graceMs: GRACE_MS,
+    sendEveryMs: SEND_EVERY_MS,
     meter: (cards: Berth["gpus"]) => telemetry.meter(cards.map(telemetry.identify)),
   }
   const agent = new Agent({ home, mode, slots, telemetry, link, journal, ports, gpuEngine, log })

@@ -1,7 +1,8 @@
 import type { Logger } from "pino"
-import { isFault } from "../../protocol/fault.ts"
+import { type Fault, isFault } from "../../protocol/fault.ts"
 import type { Lease, LeaseId } from "../../protocol/lease.ts"
 import type { Held } from "../../protocol/message.ts"
+import type { Checkpoint } from "../../protocol/shard-spec.ts"
 import type { Bundle } from "../../protocol/statement.ts"
 import type { Engine } from "../container/engine.ts"
 import { keepLease } from "../market/keep-lease.ts"
@@ -9,7 +10,7 @@ import type { Link } from "../market/link.ts"
 import type { Journal } from "../shard/journal.ts"
 import type { Ports } from "../shard/ports.ts"
 import type { Progress } from "../shard/progress.ts"
-import { type Steps, walk } from "../shard/road.ts"
+import { walk } from "../shard/road.ts"
 import { type Abandoned, type EndState, isOpen, type OpenState, type ShardState } from "../shard/state.ts"
 import { stepsOver } from "../shard/steps.ts"
 import { Hold } from "./hold.ts"
@@ -17,8 +18,13 @@ import { pausedTooLong } from "./mode.ts"
 import { Notice } from "./notice.ts"
 import type { Tasks } from "./tasks.ts"
 
+/** A shutdown waits no longer than this for the checkpoints that travel. */
+const PARTING_LIMIT_MS = 15_000
+
 /** Ends of a lease that the marketplace knows of already. */
 const NOT_HELD = ["shard-cancelled", "lease-stale", "lease-unknown"]
+
+type AllSteps = ReturnType<typeof stepsOver>
 
 /** A shard on its road, in one slot. */
 export interface Work {
@@ -32,10 +38,13 @@ export interface Work {
   stop: AbortController
 }
 
+/** What a walk has the marketplace told through this agent's session. */
+export type AnsweredHere = "settle" | "onProgress" | "keepCheckpoint" | "onUnsent"
+
 export interface WalksParts {
   link: Link
   journal: Journal
-  ports: Omit<Ports, "settle" | "onProgress">
+  ports: Omit<Ports, AnsweredHere>
   /** The engine for slots with a card, which may be another one; null where there are none. */
   gpuEngine: Engine | null
   log: Logger
@@ -50,8 +59,8 @@ export class Walks {
   readonly #parts: WalksParts
   readonly #tasks: Tasks
   readonly #onEnd: (end: EndState, lastedMs: number) => void
-  readonly #steps: Steps
-  readonly #gpuSteps: Steps
+  readonly #steps: AllSteps
+  readonly #gpuSteps: AllSteps
   /** By slot; null while an offer is being accepted for it. */
   readonly #works = new Map<string, Work | null>()
   readonly #hold = new Hold()
@@ -65,6 +74,10 @@ export class Walks {
       ...parts.ports,
       settle: (lease: Lease, bundle: Bundle, signal: AbortSignal) => this.#settle(lease, bundle, signal),
       onProgress: (lease: Lease, progress: Progress) => this.#tellProgress(lease, progress),
+      keepCheckpoint: (lease: Lease, files: Checkpoint, signal: AbortSignal) =>
+        this.#keepCheckpoint(lease, files, signal),
+      onUnsent: ({ id: lease }: Lease, { code, message }: Fault) =>
+        parts.log.warn({ lease, code, message }, "checkpoint.unsent"),
     }
     this.#steps = stepsOver(ports)
     this.#gpuSteps = stepsOver({ ...ports, engine: parts.gpuEngine ?? ports.engine })
@@ -153,6 +166,7 @@ export class Walks {
       if (end.step === "abandoned") await this.giveBack(end, signal)
     } catch (error) {
       if (!stopped.aborted) throw error
+      await this.#part(work)
     } finally {
       over.abort()
       this.free(from.berth.slot)
@@ -166,8 +180,19 @@ export class Walks {
     if (!isHandedIn) work.stop.abort(error)
   }
 
+  /** This agent may not come back before the lease runs out: the next holder goes on from here. */
+  async #part({ state }: Work): Promise<void> {
+    const isReached = this.#parts.link.current !== null
+    if (isReached && isOpen(state) && !isDone(state))
+      await this.#stepsFor(state).send(state, AbortSignal.timeout(PARTING_LIMIT_MS))
+  }
+
+  #stepsFor({ berth }: OpenState): AllSteps {
+    return berth.placement.device === "cpu" ? this.#steps : this.#gpuSteps
+  }
+
   async #toItsEnd(from: OpenState, work: Work, stopped: AbortSignal): Promise<EndState> {
-    const steps = from.berth.placement.device === "cpu" ? this.#steps : this.#gpuSteps
+    const steps = this.#stepsFor(from)
     const record = (state: ShardState) => this.#record(state, work)
     for (let state = from; ; ) {
       await this.#whileHeld(state, work, stopped)
@@ -191,7 +216,11 @@ export class Walks {
     const fields = fieldsOf(state)
     this.#parts.log.info(fields, "shard.suspended")
     this.#move(work, { isHeld: true })
+    const over = new AbortController()
+    const sending = this.#stepsFor(state).send(state, AbortSignal.any([stopped, over.signal]))
     if (!(await this.#hold.wait(stopped))) work.stop.abort(pausedTooLong(this.#parts.pauseLimitMs))
+    over.abort()
+    await sending
     if (!stopped.aborted) this.#parts.log.info(fields, "shard.resumed")
     this.#move(work, { isHeld: false })
   }
@@ -222,6 +251,12 @@ export class Walks {
   async #settle({ id, epoch }: Lease, bundle: Bundle, signal: AbortSignal): Promise<Bundle> {
     const proof = { type: "proof", lease: id, epoch, bundle } as const
     return (await this.#parts.link.request(proof, "receipt", signal)).bundle
+  }
+
+  async #keepCheckpoint(lease: Lease, files: Checkpoint, signal: AbortSignal): Promise<void> {
+    const held = heldOf(lease)
+    await this.#parts.link.request({ type: "checkpoint", ...held, files }, "kept", signal)
+    this.#parts.log.info({ ...held, files: files.length }, "checkpoint.kept")
   }
 
   #tellProgress(lease: Lease, progress: Progress): void {

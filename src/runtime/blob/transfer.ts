@@ -32,6 +32,11 @@ export class BlobTransfer {
     this.#options = options
   }
 
+  /** The same registry with another store of this machine. */
+  over(store: BlobStore): BlobTransfer {
+    return new BlobTransfer({ ...this.#options, store })
+  }
+
   /**
    * Returns when the blob is in the store.
    * @throws Fault `blob-missing`, `blob-corrupt`, `blob-transfer-failed` or `disk-full`; the signal's reason when it is aborted.

@@ -126,12 +126,13 @@ async function reserve(file: string, bytes: number, signal: AbortSignal): Promis
   await truncate(file, bytes)
 }
 
-/** Root gives the folder away; anyone else opens it to all, inside a parent that only the owner enters. */
-async function giveToShard(folder: string): Promise<void> {
-  if (process.getuid?.() !== 0) return chmod(folder, 0o777)
+/** Root gives a folder away, or a file in one; anyone else opens it to all, inside a parent that only the owner enters. */
+export async function giveToShard(path: string, kind: "folder" | "file" = "folder"): Promise<void> {
+  const mode = kind === "folder" ? 0o777 : 0o666
+  if (process.getuid?.() !== 0) return chmod(path, mode)
   const [uid = 0, gid = 0] = SHARD_USER.split(":").map(Number)
-  await chown(folder, uid, gid)
-  await chmod(folder, 0o700)
+  await chown(path, uid, gid)
+  await chmod(path, mode & 0o700)
 }
 
 /** A mount point lies on another device than its parent. */

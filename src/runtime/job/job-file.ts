@@ -14,6 +14,11 @@ const shared = {
   image: z.string().min(1).max(512),
   resources: Resources.prefault({}),
   limits: Limits.prefault({}),
+  /** Whether another host goes on from where the last one had come, or begins anew. */
+  checkpoints: z
+    .enum(["stay", "travel"])
+    .default("stay")
+    .transform(where => (where === "travel" ? where : undefined)),
   /** Credits for each settled shard. */
   pricePerShard: Credits,
 }

@@ -3,10 +3,7 @@ import { join } from "node:path"
 import { z } from "zod"
 import { type Digest, digestOfHex, hexOf } from "../../protocol/digest.ts"
 import { Fault } from "../../protocol/fault.ts"
-import { JobId } from "../../protocol/job.ts"
-import { Lease } from "../../protocol/lease.ts"
-import type { Assignment } from "../../protocol/proof.ts"
-import { ShardSpec } from "../../protocol/shard-spec.ts"
+import { Assignment } from "../../protocol/proof.ts"
 import { Bundle, bundleDigest } from "../../protocol/statement.ts"
 import { writeAtomically } from "../../store/atomic-file.ts"
 
@@ -14,12 +11,7 @@ const ArchivedProof = z.strictObject({
   bundle: Bundle,
   /** The marketplace's answer; null until it has come. */
   receipt: Bundle.nullable(),
-  assignment: z.strictObject({
-    job: JobId,
-    shard: z.strictObject({ index: z.int().min(0), label: z.string() }),
-    lease: Lease,
-    spec: ShardSpec,
-  }),
+  assignment: Assignment,
   /** This agent's proof before it: the archive is a chain. */
   previous: z.string().nullable(),
 })

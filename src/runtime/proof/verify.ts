@@ -65,7 +65,7 @@ function proofClaims({ subject, predicate }: ProofStatement, granted: Assignment
     ["lease.epoch", said.lease.epoch, lease.epoch],
     // As it stood when the lease was granted: renewals are between the two ends and not part of the proof.
     ["lease.notAfter", said.lease.notAfter, lease.notAfter],
-    ["resolvedDependencies", resolvedDependencies, dependencies(spec)],
+    ["resolvedDependencies", resolvedDependencies, dependencies(granted)],
     ["subject", names(subject), ["result", ...spec.outputs.map(name => `output/${name}`)]],
     ["byproducts", names(byproducts), ["log"]],
     ["invocationId", metadata.invocationId, `${lease.id}/${lease.epoch}`],

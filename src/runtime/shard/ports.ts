@@ -1,7 +1,8 @@
 import { join } from "node:path"
+import type { Fault } from "../../protocol/fault.ts"
 import type { PublicKey, Signer } from "../../protocol/keys.ts"
 import type { Lease } from "../../protocol/lease.ts"
-import { specDigest } from "../../protocol/shard-spec.ts"
+import { type Checkpoint, specDigest } from "../../protocol/shard-spec.ts"
 import type { Bundle } from "../../protocol/statement.ts"
 import type { BlobStore } from "../../store/blob-store.ts"
 import type { Registry } from "../blob/registry.ts"
@@ -37,6 +38,12 @@ export interface Ports {
   /** Hands a proof in and returns the receipt; waits through lost connections. The same proof twice gets the same receipt. */
   settle: (lease: Lease, bundle: Bundle, signal: AbortSignal) => Promise<Bundle>
   onProgress: (lease: Lease, progress: Progress) => void
+  /** Tells the marketplace of a checkpoint whose blobs it has; waits through lost connections. Twice is harmless. */
+  keepCheckpoint: (lease: Lease, files: Checkpoint, signal: AbortSignal) => Promise<void>
+  /** Told when a checkpoint that was to travel did not; the shard goes on. */
+  onUnsent: (lease: Lease, fault: Fault) => void
+  /** Between two looks at a running shard's checkpoint that travels; in milliseconds. */
+  sendEveryMs: number
   /** Begins to meter what these cards use; none are a CPU's. */
   meter: (cards: Berth["gpus"]) => Meter
   /** Between SIGTERM and SIGKILL, for a checkpoint; in milliseconds. */

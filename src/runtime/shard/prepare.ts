@@ -7,22 +7,33 @@ import { checkPackedSize, checkSignatures, demandSize } from "../image/check-ima
 import { openFolders } from "./folders.ts"
 import { patiently } from "./patience.ts"
 import type { Ports } from "./ports.ts"
-import type { Leased, Prepared } from "./state.ts"
+import type { Leased, OpenState, Prepared } from "./state.ts"
+import { fetchCheckpoint } from "./travel.ts"
 
 type Needs = Pick<Ports, "engine" | "store" | "transfer" | "registry" | "shardsRoot" | "disks" | "rules">
 
 /**
- * leased → prepared: inputs and image on this machine, and a folder for the shard. An engine that is away is waited for.
- * @throws Fault `blob-*`, `disk-full`, `bad-image-reference`, `image-not-pulled`, `image-missing`, `image-unsigned`, `image-too-large`,
- * `image-unsafe` or `engine-*`.
+ * leased → prepared: all that the shard needs on this machine, with the checkpoint that it goes on from where the lease gave one.
+ * @throws Fault `disk-full`, `blob-*`, or what {@link provide} throws.
  */
 export async function prepare(shard: Leased, ports: Needs, signal: AbortSignal): Promise<Prepared> {
   const { assignment, berth } = shard
+  await provide(shard, ports, signal)
+  await fetchCheckpoint(shard, ports, signal)
+  return { step: "prepared", assignment, berth, cuts: 0 }
+}
+
+/**
+ * Brings a shard's inputs and image to this machine, and makes its folder. An engine that is away is waited for.
+ * @throws Fault `blob-*`, `disk-full`, `bad-image-reference`, `image-not-pulled`, `image-missing`, `image-unsigned`, `image-too-large`,
+ * `image-unsafe` or `engine-*`.
+ */
+export async function provide(shard: OpenState, ports: Needs, signal: AbortSignal): Promise<void> {
+  const { assignment } = shard
   await mkdir(ports.shardsRoot, { recursive: true, mode: 0o700 })
   await patiently(() => prepareImage(assignment.spec.image, ports, signal), ports.engine, signal)
   for (const input of assignment.spec.inputs) await ports.transfer.download(input, signal)
   await openFolders(shard, ports, signal)
-  return { step: "prepared", assignment, berth, cuts: 0 }
 }
 
 /** The owner's rules about images hold for one that is here already, too: it may be older than they are. */

@@ -7,8 +7,8 @@ import { cutsOf } from "./cuts.ts"
 import { openFolders } from "./folders.ts"
 import { patiently } from "./patience.ts"
 import { foldersOf, type Ports, shardLabels } from "./ports.ts"
-import { prepare } from "./prepare.ts"
-import { leased, type OpenState, type Prepared, type Running } from "./state.ts"
+import { provide } from "./prepare.ts"
+import type { OpenState, Prepared, Running } from "./state.ts"
 
 type Places = Pick<Ports, "engine" | "registry" | "shardsRoot" | "store" | "home" | "graceMs">
 type Needs = Places & Pick<Ports, "transfer" | "disks" | "rules">
@@ -16,14 +16,14 @@ type Needs = Places & Pick<Ports, "transfer" | "disks" | "rules">
 /**
  * prepared → running: a container, found by its labels or made, and started. Twice is harmless: starting a running one changes nothing.
  * What was taken off this machine since the shard was prepared (its image, an input) is fetched again, once.
- * @throws Fault `container-not-created`, `lease-stale`, `engine-*`, or what {@link prepare} throws.
+ * @throws Fault `container-not-created`, `lease-stale`, `engine-*`, or what {@link provide} throws.
  */
 export async function run(shard: Prepared, ports: Needs, signal: AbortSignal): Promise<Running> {
   const { assignment, berth } = shard
   const begun = () => patiently(() => begin(shard, ports, signal), ports.engine, signal)
   const containerId = await begun().catch(async error => {
     if (!isFault(error, "container-not-created")) throw error
-    await prepare(leased(assignment, berth), ports, signal)
+    await provide(shard, ports, signal)
     return begun()
   })
   return { step: "running", assignment, berth, ...cutsOf(shard), containerId }

@@ -2,10 +2,8 @@ import { z } from "zod"
 import { MicroCredits } from "../../protocol/credits.ts"
 import { Digest, NamedBlob } from "../../protocol/digest.ts"
 import { isFaultCode } from "../../protocol/fault.ts"
-import { JobId } from "../../protocol/job.ts"
-import { Lease, Timestamp } from "../../protocol/lease.ts"
-import { type Assignment, Gpu, Usage } from "../../protocol/proof.ts"
-import { ShardSpec } from "../../protocol/shard-spec.ts"
+import { Timestamp } from "../../protocol/lease.ts"
+import { Assignment, Gpu, Usage } from "../../protocol/proof.ts"
 import { Bundle } from "../../protocol/statement.ts"
 import { PROFILE_NAMES } from "../container/policy.ts"
 
@@ -26,12 +24,7 @@ export const Berth = z.strictObject({
 export type Berth = z.infer<typeof Berth>
 
 const held = {
-  assignment: z.strictObject({
-    job: JobId,
-    shard: z.strictObject({ index: z.int().min(0), label: z.string() }),
-    lease: Lease,
-    spec: ShardSpec,
-  }),
+  assignment: Assignment,
   berth: Berth,
 }
 

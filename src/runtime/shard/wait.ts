@@ -13,13 +13,14 @@ import { patiently, untilRoom } from "./patience.ts"
 import { foldersOf, type Ports } from "./ports.ts"
 import { timesOf } from "./run-clock.ts"
 import type { Prepared, Ran, Running, Standing } from "./state.ts"
+import { keepSending, type Travel } from "./travel.ts"
 import { cutOff, verdictOf } from "./verdict.ts"
 import { type End, type Gone, watch } from "./watch.ts"
 
 const MIB = 2 ** 20
 const TAIL_BYTES = 800
 
-type Needs = Pick<Ports, "engine" | "store" | "shardsRoot" | "onProgress" | "disks" | "meter">
+type Needs = Pick<Ports, "engine" | "store" | "shardsRoot" | "onProgress" | "disks" | "meter"> & Travel
 
 /**
  * running → ran; or back to prepared when the container is gone or was cut off, to go on from its checkpoint. An engine that is away and
@@ -27,11 +28,22 @@ type Needs = Pick<Ports, "engine" | "store" | "shardsRoot" | "onProgress" | "dis
  * @throws Fault `shard-*`, `container-lost`, `engine-*`, `disk-full`.
  */
 export async function wait(shard: Running, ports: Needs, signal: AbortSignal): Promise<Ran | Prepared> {
-  const end = await watch(shard, ports, signal)
+  const end = await watchAndSend(shard, ports, signal)
   if (end === "unstarted") return again(shard, cutsOf(shard))
   const concluded = () =>
     end.state === null ? goOn(shard, end, ports, signal) : conclude(shard, end, ports, signal)
   return untilRoom(() => patiently(concluded, ports.engine, signal), signal)
+}
+
+async function watchAndSend(shard: Running, ports: Needs, signal: AbortSignal) {
+  const over = new AbortController()
+  const sending = keepSending(shard, ports, AbortSignal.any([signal, over.signal]))
+  try {
+    return await watch(shard, ports, signal)
+  } finally {
+    over.abort()
+    await sending
+  }
 }
 
 /** A container that somebody removed. Before it was watched that was, most often, this program as it was shut down. */
