@@ -71,7 +71,7 @@ const limit = () => AbortSignal.timeout(RUN_LIMIT_MS)
 async function connectOrNull(way: (typeof WAYS)[number]): Promise<Engine | null> {
   try {
     const engine = await connectEngine({ ...way, signal: limit() })
-    if (!(await engine.hasImage(image, limit()))) throw new Error(`${image} is not there`)
+    if (!(await engine.images.has(image, limit()))) throw new Error(`${image} is not there`)
     await measure(engine)
     return engine
   } catch (error) {

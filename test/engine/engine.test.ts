@@ -26,12 +26,12 @@ within("a pull logs in at the registry without a trace in the user's own configu
   const before = readUserConfig()
   const { image, registry, ports } = bench
   const reference = `${registry.host}/${image.name}@${image.digest}`
-  await expect(ports.engine.pull(reference, null, limit())).rejects.toMatchObject({
+  await expect(ports.engine.images.pull(reference, null, limit())).rejects.toMatchObject({
     code: "image-not-pulled",
   })
   const login = { registry: registry.host, user: "zg", password: "a-token-of-the-test" }
-  await ports.engine.pull(reference, login, limit())
-  expect(await ports.engine.hasImage(reference, limit())).toBe(true)
+  await ports.engine.images.pull(reference, login, limit())
+  expect(await ports.engine.images.has(reference, limit())).toBe(true)
   expect(registry.requests.some(({ authorization }) => authorization.startsWith("Basic "))).toBe(true)
   expect(readUserConfig()).toBe(before)
   expect(readdirSync(tmpdir()).filter(name => name.startsWith("zg-login-"))).toEqual([])

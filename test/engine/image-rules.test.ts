@@ -33,7 +33,7 @@ const publish = () =>
   })
 
 const isHere = (image: Bench["image"]) =>
-  bench.ports.engine.hasImage(`${bench.registry.host}/${image.name}@${image.digest}`, limit())
+  bench.ports.engine.images.has(`${bench.registry.host}/${image.name}@${image.digest}`, limit())
 
 /** Walks a shard of this image to its end under these rules. */
 async function walked(rules: Rules, image: Bench["image"]) {

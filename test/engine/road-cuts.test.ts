@@ -134,7 +134,7 @@ within("an image that is deleted after it was pulled is pulled again", async () 
   const shard = (await crashAt("prepared", bench.lease(counting(2)))) as Prepared
   const reference = `${bench.registry.host}/${bench.image.name}@${bench.image.digest}`
   await exec("docker", ["image", "rm", "--force", reference])
-  expect(await bench.ports.engine.hasImage(reference, limit())).toBe(false)
+  expect(await bench.ports.engine.images.has(reference, limit())).toBe(false)
   expect((await walkToEnd(bench, shard)).end.step).toBe("settled")
 })
 

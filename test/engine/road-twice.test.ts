@@ -28,7 +28,8 @@ const CRASH = new Error("crash")
 
 /** What changes the world, by part; everything else only looks. */
 const EFFECTS = {
-  engine: ["pull", "create", "start", "saveLog", "remove"],
+  engine: ["create", "start", "saveLog", "remove"],
+  images: ["pull"],
   store: ["append", "seal", "add"],
   disks: ["open", "close"],
   transfer: ["download", "upload"],
@@ -43,6 +44,7 @@ function telling(ports: Ports, after: After): Ports {
     new Proxy(target, {
       get: (_, member) => {
         const value = Reflect.get(target, member, target)
+        if (member === "images") return part("images", value as object)
         if (typeof value !== "function") return value
         const isEffect = (EFFECTS[name] as readonly string[]).includes(String(member))
         if (!isEffect) return value.bind(target)

@@ -1,22 +1,18 @@
 import { access, constants } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { execa } from "execa"
-import pRetry from "p-retry"
 import { z } from "zod"
 import { Fault } from "../../protocol/fault.ts"
 import type { Isolation } from "../../protocol/proof.ts"
 import { type Dialect, DOCKER, type EngineName } from "./dialect.ts"
-import { type Answer, type CallOptions, callDocker, stderrFact } from "./docker.ts"
-import { whileRoom } from "./image-room.ts"
+import { stderrFact } from "./docker.ts"
+import { EngineClient, QUICK_LIMIT_MS } from "./engine-client.ts"
+import { Images } from "./images.ts"
 import type { HeldLimit } from "./limits.ts"
 import { linesOf } from "./lines.ts"
-import { type Credentials, withLogin } from "./login.ts"
+import { withLogin } from "./login.ts"
 import { labelsOf, type ShardLabels } from "./sandbox.ts"
 
-const QUICK_LIMIT_MS = 30_000
-/** An image of PyTorch with CUDA has 8 GB; at 20 Mbit/s that is an hour. */
-const PULL_LIMIT_MS = 2 * 3_600_000
-const PULL_RETRIES = 2
 const START_LIMIT_MS = 120_000
 const LOG_LIMIT_MS = 120_000
 const LINE_LIMIT_BYTES = 64 << 10
@@ -66,109 +62,24 @@ const Inspected = z.object({
 /** An engine through its command line; `connectEngine` makes one. Every call ends with its signal and its own limit. */
 export class Engine {
   readonly facts: EngineFacts
-  readonly #program: string
-  readonly #address: string
-  readonly #dialect: Dialect
+  readonly images: Images
+  readonly #client: EngineClient
 
   /** @param address the engine's socket, for Docker's client alone. */
   constructor(program: string, address: string, facts: EngineFacts, dialect: Dialect = DOCKER) {
     this.facts = facts
-    this.#dialect = dialect
-    this.#program = program
-    this.#address = address
-  }
-
-  async hasImage(reference: string, signal: AbortSignal): Promise<boolean> {
-    return (await this.imageId(reference, signal)) !== null
-  }
-
-  /** The image's own id, `sha256:…`, by which a container can be made of it; null when it is not on this machine. */
-  async imageId(reference: string, signal: AbortSignal): Promise<string | null> {
-    const { ok, stdout } = await this.#quick(["image", "inspect", "--format={{.Id}}", reference], signal)
-    // Podman leaves the algorithm out.
-    return ok ? stdout.trim().replace(/^(?!sha256:)/, "sha256:") : null
-  }
-
-  /** Takes in the images of an archive, such as `docker save` makes. Throws Fault `image-missing` with the engine's words. */
-  async load(archivePath: string, signal: AbortSignal): Promise<void> {
-    const args = ["load", "--quiet", `--input=${archivePath}`]
-    const { ok, stderr } = await this.#call(args, { signal, timeoutMs: START_LIMIT_MS })
-    if (!ok) throw notLoaded(stderr, this.facts.name)
-  }
-
-  /** What an image on this machine takes up, unpacked, in bytes; null when the engine does not tell. */
-  async imageBytes(reference: string, signal: AbortSignal): Promise<number | null> {
-    const { ok, stdout } = await this.#quick(["image", "inspect", "--format={{.Size}}", reference], signal)
-    return ok && /^\d+$/.test(stdout.trim()) ? Number(stdout) : null
-  }
-
-  /** Takes an image off this machine, where no container uses it. */
-  async removeImage(reference: string, signal: AbortSignal): Promise<void> {
-    await this.#quick(["image", "rm", reference], signal)
-  }
-
-  /** The folder that images lie in, if it is on this machine as far as the engine tells. */
-  async imageFolder(signal: AbortSignal): Promise<string | null> {
-    const { ok, stdout } = await this.#quick(["info", `--format=${this.#dialect.imageFolder}`], signal)
-    return ok && stdout.startsWith("/") ? stdout.trim() : null
-  }
-
-  /** The folders that the image declares as volumes: the engine would make each one writable and without a limit. */
-  async volumesOf(reference: string, signal: AbortSignal): Promise<string[]> {
-    const args = ["image", "inspect", "--format={{json .Config.Volumes}}", reference]
-    const { ok, stdout, stderr } = await this.#quick(args, signal)
-    if (!ok) throw imageMissing(reference, stderr, this.facts.name)
-    return Object.keys(z.record(z.string(), z.unknown()).nullable().parse(JSON.parse(stdout)) ?? {})
-  }
-
-  /** @throws Fault `image-not-pulled` after a few tries, `disk-full` before an image has taken all of the disk. */
-  async pull(reference: string, credentials: Credentials | null, signal: AbortSignal): Promise<void> {
-    const folder = await this.imageFolder(signal)
-    await whileRoom(folder, room => this.#pull(reference, credentials, room), signal)
-  }
-
-  async #pull(reference: string, credentials: Credentials | null, signal: AbortSignal): Promise<void> {
-    const once = async (env: Record<string, string>) => {
-      const options = { signal, timeoutMs: PULL_LIMIT_MS, env }
-      const { ok, stderr } = await this.#call(
-        ["pull", "--quiet", ...this.#registryArgs(reference), reference],
-        options,
-      )
-      if (!ok) throw notPulled(reference, stderr, this.facts.name)
-    }
-    const all = (env: Record<string, string>) =>
-      pRetry(() => once(env), { retries: PULL_RETRIES, randomize: true, signal })
-    // The temporary configuration knows no context, so the engine's address goes with it. The host's own logins stay out of it also
-    // for other registries: a buyer could name a private image of the host's.
-    await withLogin(credentials, env => all({ DOCKER_HOST: this.#address, ...env }))
-  }
-
-  /**
-   * Pushes a local image under another name, such as `market.example:7464/team/net:latest`.
-   * @throws Fault `image-not-pushed`.
-   */
-  async push(local: string, target: string, credentials: Credentials, signal: AbortSignal): Promise<void> {
-    const tagged = await this.#quick(["tag", local, target], signal)
-    if (!tagged.ok) throw notPushed(target, tagged.stderr)
-    await withLogin(credentials, async login => {
-      const env = { DOCKER_HOST: this.#address, ...login }
-      const { ok, stderr } = await this.#call(["push", "--quiet", ...this.#registryArgs(target), target], {
-        signal,
-        timeoutMs: PULL_LIMIT_MS,
-        env,
-      })
-      if (!ok) throw notPushed(target, stderr)
-    })
+    this.#client = new EngineClient(facts.name, program, address, dialect)
+    this.images = new Images(this.#client)
   }
 
   /** @param args from `sandboxArgs`. Returns the container's id. Throws Fault `container-not-created`. */
   async create(args: readonly string[], signal: AbortSignal): Promise<string> {
     // The owner's own configuration may name proxies, which the client would tell every container, with their passwords.
     const { ok, stdout, stderr } = await withLogin(null, env =>
-      this.#call(["create", ...this.#dialect.createArgs(args)], {
+      this.#client.call(["create", ...this.#client.dialect.createArgs(args)], {
         signal,
         timeoutMs: START_LIMIT_MS,
-        env: { DOCKER_HOST: this.#address, ...env },
+        env: this.#client.at(env),
       }),
     )
     if (!ok) throw notCreated("created", stderr)
@@ -178,7 +89,11 @@ export class Engine {
   /** Starting a running container changes nothing. */
   async start(id: string, signal: AbortSignal): Promise<void> {
     const place = await this.#startPlace(id, signal)
-    const { ok, stderr } = await this.#call(["start", id], { signal, timeoutMs: START_LIMIT_MS, ...place })
+    const { ok, stderr } = await this.#client.call(["start", id], {
+      signal,
+      timeoutMs: START_LIMIT_MS,
+      ...place,
+    })
     if (!ok) throw notCreated("started", stderr)
   }
 
@@ -186,7 +101,7 @@ export class Engine {
   async #startPlace(id: string, signal: AbortSignal): Promise<{ cwd?: string }> {
     if (this.facts.name !== "podman") return {}
     const args = ["container", "inspect", "--format={{.StaticDir}}", id]
-    const { ok, stdout } = await this.#quick(args, signal)
+    const { ok, stdout } = await this.#client.quick(args, signal)
     const folder = stdout.trim()
     // With a user mapping of its own the folder can be closed to this user; then the note must not lie about in the agent's folder.
     const isOpen =
@@ -206,7 +121,7 @@ export class Engine {
 
   /** Waits for the container's end, for as long as the signal allows. Throws Fault `container-lost` when it is gone. */
   async wait(id: string, signal: AbortSignal): Promise<number> {
-    const { ok, stdout, stderr } = await this.#call(["wait", id], { signal })
+    const { ok, stdout, stderr } = await this.#client.call(["wait", id], { signal })
     if (!ok) throw lost(id, stderr, this.facts.name)
     return Number(stdout.trim())
   }
@@ -214,7 +129,7 @@ export class Engine {
   /** Null when there is no such container. */
   async state(id: string, signal: AbortSignal): Promise<ContainerState | null> {
     const args = ["container", "inspect", "--format={{json .State}}", id]
-    const { ok, stdout, stderr } = await this.#quick(args, signal)
+    const { ok, stdout, stderr } = await this.#client.quick(args, signal)
     if (ok) return readState(stdout)
     // Only a working engine can say that a container is gone.
     if ((await this.#list([`--filter=id=${id}`], signal)).length === 0) return null
@@ -224,15 +139,19 @@ export class Engine {
   /** The container's stdout, line by line to its end, beginning with its last `lines` or all; a line is cut at 64 KiB. */
   async *logs(id: string, lines: number | "all", signal: AbortSignal): AsyncGenerator<string> {
     const tail = lines === "all" ? [] : [`--tail=${lines}`]
-    const follower = execa(this.#program, [...this.#dialect.globals, "logs", "--follow", ...tail, id], {
-      reject: false,
-      buffer: false,
-      stdin: "ignore",
-      stderr: "ignore",
-      cancelSignal: signal,
-      killSignal: "SIGKILL",
-      killDescendants: true,
-    })
+    const follower = execa(
+      this.#client.program,
+      [...this.#client.dialect.globals, "logs", "--follow", ...tail, id],
+      {
+        reject: false,
+        buffer: false,
+        stdin: "ignore",
+        stderr: "ignore",
+        cancelSignal: signal,
+        killSignal: "SIGKILL",
+        killDescendants: true,
+      },
+    )
     try {
       yield* linesOf(follower.stdout, LINE_LIMIT_BYTES)
     } finally {
@@ -244,22 +163,25 @@ export class Engine {
 
   /** Writes what the engine kept of stdout and stderr, in the order it came, to an open file. */
   async saveLog(id: string, fd: number, signal: AbortSignal): Promise<void> {
-    await this.#call(["logs", id], { signal, timeoutMs: LOG_LIMIT_MS, intoFd: fd })
+    await this.#client.call(["logs", id], { signal, timeoutMs: LOG_LIMIT_MS, intoFd: fd })
   }
 
   /** SIGTERM, and SIGKILL after the grace. */
   async stop(id: string, graceMs: number, signal: AbortSignal): Promise<void> {
     const seconds = Math.ceil(graceMs / 1000)
-    await this.#call(["stop", "-t", String(seconds), id], { signal, timeoutMs: graceMs + QUICK_LIMIT_MS })
+    await this.#client.call(["stop", "-t", String(seconds), id], {
+      signal,
+      timeoutMs: graceMs + QUICK_LIMIT_MS,
+    })
   }
 
   async kill(id: string, signal: AbortSignal): Promise<void> {
-    await this.#quick(["kill", id], signal)
+    await this.#client.quick(["kill", id], signal)
   }
 
   /** Removes a container, running or not, with what it left in the engine; one that is gone already is no fault. */
   async remove(id: string, signal: AbortSignal): Promise<void> {
-    await this.#quick(["rm", "--force", "--volumes", id], signal)
+    await this.#client.quick(["rm", "--force", "--volumes", id], signal)
   }
 
   async removeAll(labels: Partial<ShardLabels>, signal: AbortSignal): Promise<void> {
@@ -267,7 +189,7 @@ export class Engine {
   }
 
   async #list(filters: string[], signal: AbortSignal): Promise<string[]> {
-    const { ok, stdout, stderr } = await this.#quick(
+    const { ok, stdout, stderr } = await this.#client.quick(
       ["ps", "--all", "--quiet", "--no-trunc", ...filters],
       signal,
     )
@@ -276,18 +198,6 @@ export class Engine {
       hint: `See what \`${this.facts.name} ps\` says and put it right, then try again.`,
       facts: { stderr: stderrFact(stderr) },
     })
-  }
-
-  #quick(args: string[], signal: AbortSignal): Promise<Answer> {
-    return this.#call(args, { signal, timeoutMs: QUICK_LIMIT_MS })
-  }
-
-  #call(args: string[], options: CallOptions): Promise<Answer> {
-    return callDocker(this.#program, [...this.#dialect.globals, ...args], options)
-  }
-
-  #registryArgs(reference: string): string[] {
-    return this.#dialect.registryArgs(reference.split("/")[0] ?? "")
   }
 }
 
@@ -301,34 +211,6 @@ function readState(json: string): ContainerState {
     finishedAt: state.FinishedAt,
     pid: state.Pid,
   }
-}
-
-function imageMissing(reference: string, stderr: string, engine: EngineName): Fault {
-  return new Fault("image-missing", `The image ${reference} is not on this machine.`, {
-    hint: `Pull or build it, then try again; \`${engine} images\` shows what is there.`,
-    facts: { reference, stderr: stderrFact(stderr) },
-  })
-}
-
-function notLoaded(stderr: string, engine: EngineName): Fault {
-  return new Fault("image-missing", `The engine did not take in the image: ${stderrFact(stderr)}`, {
-    hint: `Check that the disk of the engine's own folder (\`${engine} info\` names it) has room, then try again.`,
-    facts: { stderr: stderrFact(stderr) },
-  })
-}
-
-function notPulled(reference: string, stderr: string, engine: EngineName): Fault {
-  return new Fault("image-not-pulled", `The image ${reference} could not be pulled.`, {
-    hint: `Check the registry's address and that the image's digest exists there: \`${engine} pull\` shows more.`,
-    facts: { reference, stderr: stderrFact(stderr) },
-  })
-}
-
-function notPushed(target: string, stderr: string): Fault {
-  return new Fault("image-not-pushed", `The image could not be pushed to ${target}: ${stderrFact(stderr)}`, {
-    hint: "Engines push without TLS to this machine only; elsewhere the marketplace needs a wss:// address.",
-    facts: { target, stderr: stderrFact(stderr) },
-  })
 }
 
 function notCreated(what: "created" | "started", stderr: string): Fault {

@@ -22,11 +22,11 @@ export async function resolveImage(
   const [name = "", digest] = reference.split("@")
   if (digest !== undefined) return pinnedImage({ name, digest }, registry, signal)
   const engine = await connect()
-  if (!(await engine.hasImage(reference, signal))) throw notHere(reference)
+  if (!(await engine.images.has(reference, signal))) throw notHere(reference)
   const repository = repositoryOf(reference)
   const { host } = new URL(registry.url)
   const credentials = { registry: host, user: "zg-agent", password: registry.token() }
-  await engine.push(reference, `${host}/${repository}:latest`, credentials, signal)
+  await engine.images.push(reference, `${host}/${repository}:latest`, credentials, signal)
   const pushed = await manifestDigest(repository, "latest", registry, signal)
   if (pushed === null) throw notHere(reference)
   return { name: repository, digest: pushed }

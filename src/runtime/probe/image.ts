@@ -114,16 +114,16 @@ export async function prepareProbeImage(
   program: string = probeProgram(),
 ): Promise<string> {
   const archive = imageArchive(await readProgram(program))
-  const there = await engine.imageId(archive.reference, signal)
+  const there = await engine.images.id(archive.reference, signal)
   if (there !== null) return there
   const path = join(scratch, "probe-image.tar")
   try {
     await writeFile(path, archive.bytes, { mode: 0o600 })
-    await engine.load(path, signal)
+    await engine.images.load(path, signal)
   } finally {
     await rm(path, { force: true })
   }
-  const id = await engine.imageId(archive.reference, signal)
+  const id = await engine.images.id(archive.reference, signal)
   if (id === null) throw notTaken(archive.reference)
   return id
 }

@@ -42,29 +42,29 @@ async function prepareImage(image: Image, ports: Needs, signal: AbortSignal): Pr
   const market = new URL(registry.url).host
   const reference = imageReference(image, market)
   await checkSignatures(image, ports, signal)
-  if (!(await engine.hasImage(reference, signal))) await pull(image, reference, ports, signal)
+  if (!(await engine.images.has(reference, signal))) await pull(image, reference, ports, signal)
   await checkUnpackedSize(reference, ports, signal)
-  const volumes = await engine.volumesOf(reference, signal)
+  const volumes = await engine.images.volumesOf(reference, signal)
   if (volumes.length > 0) throw withVolumes(reference, volumes)
 }
 
 async function pull(image: Image, reference: string, ports: Needs, signal: AbortSignal): Promise<void> {
   const { engine, registry } = ports
   const market = new URL(registry.url).host
-  const freeBytes = await freeBytesAt(await engine.imageFolder(signal))
+  const freeBytes = await freeBytesAt(await engine.images.folder(signal))
   await checkPackedSize(image, { ...ports, freeBytes }, signal)
   const own = registryOf(image) === null || registryOf(image) === market
   const login = own ? { registry: market, user: "zg", password: registry.token() } : null
-  await engine.pull(reference, login, signal)
+  await engine.images.pull(reference, login, signal)
 }
 
 /** A manifest can say less than its layers hold, so that the engine is asked what they came to. */
 async function checkUnpackedSize(reference: string, { engine, rules }: Needs, signal: AbortSignal) {
-  const bytes = await engine.imageBytes(reference, signal)
+  const bytes = await engine.images.bytes(reference, signal)
   try {
     demandSize(reference, bytes ?? 0, rules)
   } catch (error) {
-    await engine.removeImage(reference, signal)
+    await engine.images.remove(reference, signal)
     throw error
   }
 }

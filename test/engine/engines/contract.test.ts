@@ -80,12 +80,14 @@ describe.for(found)("%s", ([, subject, engineOrNone]) => {
   within("pulls by digest with a login, and not without", async () => {
     const { image, registry } = bench
     const reference = `${registry.host}/${image.name}@${image.digest}`
-    await expect(engine.pull(reference, null, limit())).rejects.toMatchObject({ code: "image-not-pulled" })
-    expect(await engine.hasImage(reference, limit())).toBe(false)
+    await expect(engine.images.pull(reference, null, limit())).rejects.toMatchObject({
+      code: "image-not-pulled",
+    })
+    expect(await engine.images.has(reference, limit())).toBe(false)
     const login = { registry: registry.host, user: "zg", password: "a-token-of-the-test" }
-    await engine.pull(reference, login, limit())
-    expect(await engine.imageId(reference, limit())).toMatch(/^sha256:[0-9a-f]{64}$/)
-    expect(await engine.volumesOf(reference, limit())).toEqual([])
+    await engine.images.pull(reference, login, limit())
+    expect(await engine.images.id(reference, limit())).toMatch(/^sha256:[0-9a-f]{64}$/)
+    expect(await engine.images.volumesOf(reference, limit())).toEqual([])
   })
 
   within("walks a shard from its lease to its receipt, and leaves nothing", async () => {

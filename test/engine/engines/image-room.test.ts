@@ -64,7 +64,7 @@ within(
     }
     const before = free()
     const looking = setInterval(free, 50)
-    const pulling = engine.pull(`${registry.host}/${name}@${digest}`, null, limit())
+    const pulling = engine.images.pull(`${registry.host}/${name}@${digest}`, null, limit())
     await expect(pulling).rejects.toMatchObject({ code: "disk-full", hint: expect.stringContaining("prune") })
     await expect.poll(free, { timeout: 20_000 }).toBeGreaterThan(before - (50 << 20))
     clearInterval(looking)

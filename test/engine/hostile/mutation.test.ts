@@ -66,7 +66,7 @@ async function inside(change: Change): Promise<string[]> {
 /** What the engine says of a container of the pushy image that is otherwise than it should be. */
 async function made(change: Change): Promise<string[]> {
   const { engine } = place.options()
-  if (!(await engine.hasImage(pushy, limit()))) await engine.pull(pushy, null, limit())
+  if (!(await engine.images.has(pushy, limit()))) await engine.images.pull(pushy, null, limit())
   const inspect = async ({
     args,
     labels,

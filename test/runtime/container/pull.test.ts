@@ -27,7 +27,7 @@ const never = new AbortController().signal
 
 test("a pull from elsewhere takes none of the host's own logins along", async () => {
   const { engine, read } = notingEngine()
-  await engine.pull("ghcr.io/team/net@sha256:00", null, never)
+  await engine.images.pull("ghcr.io/team/net@sha256:00", null, never)
   expect(read("config")).toBe("{}")
   expect(read("place")).not.toBe(process.env.DOCKER_CONFIG ?? "")
   expect(existsSync(read("place"))).toBe(false)
@@ -35,7 +35,11 @@ test("a pull from elsewhere takes none of the host's own logins along", async ()
 
 test("a pull from the marketplace has its token alone, and only while it lasts", async () => {
   const { engine, read } = notingEngine()
-  await engine.pull("market:1/net@sha256:00", { registry: "market:1", user: "zg", password: "token" }, never)
+  await engine.images.pull(
+    "market:1/net@sha256:00",
+    { registry: "market:1", user: "zg", password: "token" },
+    never,
+  )
   expect(JSON.parse(read("config"))).toEqual({ auths: { "market:1": { auth: btoa("zg:token") } } })
   expect(existsSync(read("place"))).toBe(false)
 })
