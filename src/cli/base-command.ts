@@ -71,7 +71,7 @@ export abstract class BaseCommand extends Command {
     if (this.signal.aborted && error === this.signal.reason) return
     const shown = error instanceof Fault ? error : usageFault(error)
     if (shown === null) throw error
-    process.exitCode = EXIT_CODES[shown.area]
+    process.exitCode = shown.exitCode
     if (this.jsonEnabled()) this.logJson({ error: shown })
     else this.logToStderr(`${shown.message}\n  ${shown.hint}\n  (${shown.area}: ${shown.code})`)
   }

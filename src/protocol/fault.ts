@@ -3,6 +3,9 @@ export const EXIT_CODES = { usage: 2, host: 10, market: 20, container: 30, shard
 
 export type Area = keyof typeof EXIT_CODES
 
+/** EX_TEMPFAIL of sysexits.h: what may pass by itself, so that a supervisor tries again. */
+const TRY_AGAIN = 75
+
 /** Every expected failure, once. The same codes stand in prose, in `--json`, in the journal and on the wire. */
 export const FAULTS = {
   "bad-argument": "usage",
@@ -124,7 +127,7 @@ export class Fault extends Error {
   }
 
   get exitCode(): number {
-    return EXIT_CODES[this.area]
+    return this.code === "disk-full" ? TRY_AGAIN : EXIT_CODES[this.area]
   }
 
   toJSON(): { area: Area; code: FaultCode; message: string; hint: string; facts: Fault["facts"] } {

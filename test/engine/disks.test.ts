@@ -3,7 +3,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { execa } from "execa"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { chooseDisks, type Disks, mountedDisks } from "../../src/runtime/container/disks.ts"
+import { chooseDisks, type Disks, mountedDisks, watchedDisks } from "../../src/runtime/container/disks.ts"
+import { mountSmallDisk } from "../stand-in/small-disk.ts"
 
 const signal = AbortSignal.timeout(60_000)
 const MIB = 2 ** 20
@@ -95,3 +96,28 @@ mounted("a disk without room for the whole limit is refused before a shard begin
   await expect(mountedDisks.open(join(small, "out"), 64, signal)).rejects.toMatchObject({ code: "disk-full" })
   await disks.close(small)
 })
+
+test("a disk that is full is a fault: nothing weaker is taken for want of room", async context => {
+  const disk = await mountSmallDisk(context)
+  await fill(join(disk.root, "ballast"), 2)
+  await expect(chooseDisks(join(disk.root, "shards"), signal)).rejects.toMatchObject({
+    code: "disk-full",
+    exitCode: 75,
+  })
+  await disk.remove()
+})
+
+test.for(["mounted", "watched"] as const)(
+  "a %s folder that is renewed is empty, and as large as before",
+  async (kind, { skip }) => {
+    if (kind === "mounted" && disks.kind !== "mounted") skip("needs root and loop devices")
+    const own = kind === "mounted" ? mountedDisks : watchedDisks
+    const folder = join(root, `renewed-${kind}`)
+    await own.open(folder, 4, signal)
+    await writeFile(join(folder, "file"), "left over")
+    await own.renew(folder, 4, signal)
+    expect(await readdir(folder)).toEqual([])
+    if (kind === "mounted") expect(await fill(join(folder, "file"), 16)).toBeLessThan(12 * MIB)
+    await own.close(folder)
+  },
+)

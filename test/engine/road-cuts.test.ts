@@ -73,6 +73,20 @@ within("a program that kills itself again and again is abandoned soon, with the 
   expect(seen.filter(({ step }) => step === "running")).toHaveLength(4)
 })
 
+within("a program that is cut off finds its outputs empty when it is started again", async () => {
+  const argv = [
+    "sh",
+    "-c",
+    `[ -e /shard/out/half ] && echo "left over" > /shard/out/result.txt && exit 0
+    mkdir /shard/out/deep; echo half > /shard/out/deep/half; echo half > /shard/out/half
+    [ -e /shard/checkpoint/begun ] && echo clean > /shard/out/result.txt && exit 0
+    echo yes > /shard/checkpoint/begun; exit 85`,
+  ]
+  const { end, ran } = await walkToEnd(bench, bench.lease({ argv }))
+  expect(end.step).toBe("settled")
+  expect(await outputText(bench, ran.outputs[0]?.digest as never)).toBe("clean\n")
+})
+
 within("a shard that is suspended twice ends with the very outputs of one that ran through", async () => {
   const outputs = []
   let shard: OpenState = bench.lease(counting(18))

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import {
   chmod,
   chown,
@@ -13,7 +14,8 @@ import {
 } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { execa } from "execa"
-import { Fault } from "../../protocol/fault.ts"
+import { Fault, isFault } from "../../protocol/fault.ts"
+import { asDiskFull } from "../../store/disk-full.ts"
 import { stderrFact } from "./docker.ts"
 import { folderBytes } from "./folder-size.ts"
 import { SHARD_USER } from "./policy.ts"
@@ -35,6 +37,8 @@ export interface Disks {
   readonly kind: "mounted" | "watched"
   /** Makes a folder that the shard may write; doing it again keeps what is in it. Throws Fault `disk-full`. */
   open(folder: string, limitMiB: number, signal: AbortSignal): Promise<void>
+  /** Makes the folder an empty one again, whatever a shard left in it. Throws Fault `disk-full`. */
+  renew(folder: string, limitMiB: number, signal: AbortSignal): Promise<void>
   /** What the folder takes up, in bytes; counting may end soon after the limit. */
   usedBytes(folder: string, limitBytes: number): Promise<number>
   /** Takes the folder away from the shard; what is in it stays on the disk until it is removed. */
@@ -45,22 +49,30 @@ export interface Disks {
  * The strictest way that works here: file systems of their own need root and a kernel with loop devices. It is tried, not assumed;
  * whether the engine sees what is mounted, the jail test finds out.
  * @param root where the shards' folders will be.
+ * @throws Fault `disk-full`: for want of room nothing weaker is taken.
  */
 export async function chooseDisks(root: string, signal: AbortSignal): Promise<Disks> {
   if (process.getuid?.() !== 0) return watchedDisks
-  await mkdir(root, { recursive: true, mode: 0o700 })
-  const trial = await mkdtemp(join(root, ".trial-"))
+  const trial = await makeTrial(root).catch(error => {
+    throw asDiskFull(error, root)
+  })
   const folder = join(trial, "disk")
   try {
     await mountedDisks.open(folder, TRIAL_MIB, signal)
     return mountedDisks
-  } catch {
+  } catch (error) {
     signal.throwIfAborted()
+    if (isFault(error, "disk-full")) throw error
     return watchedDisks
   } finally {
     await mountedDisks.close(folder).catch(() => {})
     await rm(trial, { recursive: true, force: true })
   }
+}
+
+async function makeTrial(root: string): Promise<string> {
+  await mkdir(root, { recursive: true, mode: 0o700 })
+  return mkdtemp(join(root, ".trial-"))
 }
 
 /** Plain folders, for an agent without root. */
@@ -69,6 +81,13 @@ export const watchedDisks: Disks = {
   async open(folder) {
     await mkdir(folder, { recursive: true })
     await giveToShard(folder)
+  },
+  async renew(folder, limitMiB, signal) {
+    // Folders that a shard made inside are closed to an agent that is not root: they go aside, until a sweep can remove them.
+    const aside = `${folder}.${randomUUID()}`
+    await rename(folder, aside).catch(unlessGone)
+    await rm(aside, { recursive: true, force: true }).catch(() => {})
+    await this.open(folder, limitMiB, signal)
   },
   usedBytes: folderBytes,
   async close() {},
@@ -91,6 +110,11 @@ export const mountedDisks: Disks = {
     await rmdir(join(folder, "lost+found")).catch(() => {})
     await giveToShard(folder)
   },
+  async renew(folder, limitMiB, signal) {
+    await this.close(folder)
+    await rm(imageOf(folder), { force: true })
+    await this.open(folder, limitMiB, signal)
+  },
   async usedBytes(folder) {
     const { blocks, bfree, bsize } = await statfs(folder)
     // The root folder and the indexes of large files are not the shard's bytes.
@@ -100,6 +124,10 @@ export const mountedDisks: Disks = {
     // Lazy: a process of the engine that still looks at it must not keep the folder.
     if (await isMounted(folder)) await call("umount", ["--lazy", folder], AbortSignal.timeout(CALL_LIMIT_MS))
   },
+}
+
+function unlessGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT") throw error
 }
 
 function imageOf(folder: string): string {

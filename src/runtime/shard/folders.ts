@@ -1,4 +1,4 @@
-import { chmod, mkdir, rename, statfs, writeFile } from "node:fs/promises"
+import { chmod, mkdir, readdir, rename, statfs, writeFile } from "node:fs/promises"
 import { canonicalJson } from "../../protocol/digest.ts"
 import { Fault } from "../../protocol/fault.ts"
 import { foldersOf, type Ports } from "./ports.ts"
@@ -19,6 +19,17 @@ export async function openFolders(
   await writeFile(draft, canonicalJson(shard.assignment.spec))
   await chmod(draft, 0o444)
   await rename(draft, spec)
+}
+
+/** Throws away what an earlier container of the shard left in its outputs: the next one finds them empty, as the first one did. */
+export async function emptyOutputs(
+  shard: OpenState,
+  ports: Pick<Ports, "store" | "shardsRoot" | "disks">,
+  signal: AbortSignal,
+): Promise<void> {
+  const { out } = foldersOf(shard, ports)
+  const isEmpty = (await readdir(out)).length === 0
+  if (!isEmpty) await ports.disks.renew(out, shard.assignment.spec.limits.outMiB, signal)
 }
 
 /** Less than this is a full disk: what was written last may not be whole. */

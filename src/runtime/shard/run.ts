@@ -4,7 +4,7 @@ import { imageReference } from "../container/reference.ts"
 import { type Placement, sandboxArgs } from "../container/sandbox.ts"
 import { ownContainer } from "./containers.ts"
 import { cutsOf } from "./cuts.ts"
-import { openFolders } from "./folders.ts"
+import { emptyOutputs, openFolders } from "./folders.ts"
 import { patiently } from "./patience.ts"
 import { foldersOf, type Ports, shardLabels } from "./ports.ts"
 import { provide } from "./prepare.ts"
@@ -35,9 +35,14 @@ async function begin(shard: Prepared, ports: Needs, signal: AbortSignal): Promis
   const state = found && (await engine.state(found, signal))
   if (found && state && state.status !== "created") return found
   await openFolders(shard, ports, signal)
-  const id = found && state ? found : await engine.create(sandboxArgs(placementOf(shard, ports)), signal)
+  const id = found && state ? found : await create(shard, ports, signal)
   await engine.start(id, signal)
   return id
+}
+
+async function create(shard: Prepared, ports: Needs, signal: AbortSignal): Promise<string> {
+  await emptyOutputs(shard, ports, signal)
+  return ports.engine.create(sandboxArgs(placementOf(shard, ports)), signal)
 }
 
 /** The walls with which the shard began: its container may be older than the owner's newest choice. */
