@@ -1,12 +1,19 @@
 import { createHash, type Hash } from "node:crypto"
 import { createReadStream } from "node:fs"
-import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises"
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises"
 import { join } from "node:path"
 import { type Blob, type Digest, digestOfHex, hexOf } from "../protocol/digest.ts"
 import { Fault } from "../protocol/fault.ts"
 import { asDiskFull } from "./disk-full.ts"
 
 const READ_BYTES = 1 << 20
+
+export interface Collection {
+  needed: ReadonlySet<Digest>
+  /** For how long a blob has not been used, and a partial one has not grown, in milliseconds. */
+  unusedMs: number
+  partialMs: number
+}
 
 interface Receiving {
   hash: Hash
@@ -87,6 +94,22 @@ export class BlobStore {
     return { digest, size }
   }
 
+  /** Says that a blob is still of use: {@link collect} goes by it. */
+  async touch(digest: Digest): Promise<void> {
+    const now = new Date()
+    await utimes(this.path(digest), now, now)
+  }
+
+  /**
+   * Removes what nobody has used for so long: whole blobs but for those that are needed now, and partial ones.
+   * @returns how many bytes that were.
+   */
+  async collect({ needed, unusedMs, partialMs }: Collection): Promise<number> {
+    const isNeeded = (name: string) => needed.has(digestOfHex(name))
+    const whole = await removeOlder(join(this.root, "sha256"), unusedMs, name => !isNeeded(name))
+    return whole + (await removeOlder(join(this.root, "partial"), partialMs, () => true))
+  }
+
   async discard(name: string): Promise<void> {
     this.#receiving.delete(name)
     await rm(this.#partial(name), { force: true })
@@ -147,6 +170,17 @@ function tooLarge(name: string, limitBytes: number): Fault {
     hint: "Send what was announced, or ask for a higher limit.",
     facts: { name, limitBytes },
   })
+}
+
+async function removeOlder(folder: string, ageMs: number, mayGo: (name: string) => boolean): Promise<number> {
+  let bytes = 0
+  for (const name of (await readdir(folder).catch(() => [])).filter(mayGo)) {
+    const found = await stat(join(folder, name)).catch(() => null)
+    if (found === null || Date.now() - found.mtimeMs < ageMs) continue
+    await rm(join(folder, name), { force: true })
+    bytes += found.size
+  }
+  return bytes
 }
 
 async function sizeOf(path: string): Promise<number | null> {

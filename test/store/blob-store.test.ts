@@ -1,9 +1,9 @@
 import { mkdtempSync } from "node:fs"
-import { readdir, readFile, stat } from "node:fs/promises"
+import { readdir, readFile, stat, utimes } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, test } from "vitest"
-import { digestOf } from "../../src/protocol/digest.ts"
+import { type Digest, digestOf } from "../../src/protocol/digest.ts"
 import { BlobStore } from "../../src/store/blob-store.ts"
 
 const newRoot = () => mkdtempSync(join(tmpdir(), "zg-blobs-"))
@@ -42,4 +42,23 @@ test("a blob that outgrows its limit is thrown away", async () => {
   const store = new BlobStore(newRoot())
   await expect(store.add(pieces("123456", "789"), 8)).rejects.toMatchObject({ code: "blob-corrupt" })
   expect(await readdir(join(store.root, "partial"))).toEqual([])
+})
+
+test("what nobody has used for long goes, with downloads that have stopped; what is needed or new stays", async () => {
+  const store = new BlobStore(newRoot())
+  const old = new Date(Date.now() - 10_000)
+  const [stale, needed, touched, fresh] = await Promise.all(
+    ["stale", "needed", "touched", "fresh"].map(text => store.add(pieces(text), 100)),
+  )
+  for (const blob of [stale, needed, touched]) await utimes(store.path(blob?.digest as Digest), old, old)
+  await store.touch(touched?.digest as Digest)
+  await store.append("stopped", pieces("half"), 100)
+  await utimes(join(store.root, "partial", "stopped"), old, old)
+  await store.append("going-on", pieces("more"), 100)
+  const collection = { needed: new Set([needed?.digest as Digest]), unusedMs: 5000, partialMs: 5000 }
+  expect(await store.collect(collection)).toBe("stale".length + "half".length)
+  const sizes = [stale, needed, touched, fresh].map(blob => store.size(blob?.digest as Digest))
+  expect(await Promise.all(sizes)).toEqual([null, 6, 7, 5])
+  expect([await store.received("stopped"), await store.received("going-on")]).toEqual([0, 4])
+  expect(await new BlobStore(newRoot()).collect(collection)).toBe(0)
 })

@@ -10,6 +10,7 @@ import { Link } from "../market/link.ts"
 import { registryUrl } from "../market/session.ts"
 import { ProofArchive } from "../proof/archive.ts"
 import { keepSwept, type Swept, sweep } from "../shard/clean.ts"
+import { keepCollected } from "../shard/collect.ts"
 import { GRACE_MS } from "../shard/grace.ts"
 import { openJournal, type Totals } from "../shard/journal.ts"
 import type { Berth } from "../shard/state.ts"
@@ -77,6 +78,12 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
   const either = AbortSignal.any([signal, over.signal])
   const tasks = [
     ...swept.map(part => keepSwept(() => journal.open(), part, either, tellSwept)),
+    keepCollected(
+      () => journal.open(),
+      ports.store,
+      either,
+      bytes => log.info({ bytes }, "blobs.collected"),
+    ),
     ...(supervision === null ? [] : [supervise(supervision, agent, log, either)]),
   ]
   try {

@@ -42,13 +42,15 @@ export class BlobTransfer {
    * @throws Fault `blob-missing`, `blob-corrupt`, `blob-transfer-failed` or `disk-full`; the signal's reason when it is aborted.
    */
   async download(blob: Blob, signal: AbortSignal): Promise<void> {
-    while ((await this.#options.store.size(blob.digest)) === null) {
+    const { store } = this.#options
+    while ((await store.size(blob.digest)) === null) {
       signal.throwIfAborted()
       const other = this.#downloads.get(blob.digest)
       if (other === undefined) return this.#startDownload(blob, signal)
       // How another caller's download ends is that caller's business: look again, and fetch what it left.
       await Promise.race([other.catch(() => {}), aborted(signal, other)])
     }
+    await store.touch(blob.digest)
   }
 
   /** Returns when the registry has the blob; throws as {@link download}. */
