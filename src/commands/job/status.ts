@@ -1,6 +1,6 @@
 import { Args, Flags } from "@oclif/core"
 import { BaseCommand } from "../../cli/base-command.ts"
-import { printJob } from "../../cli/follow.ts"
+import { openLink, printJob } from "../../cli/follow.ts"
 import { jobReport } from "../../cli/job-report.ts"
 import { parseJobId } from "../../runtime/job/follow.ts"
 import { visitMarket } from "../../runtime/market/visit.ts"
@@ -18,11 +18,15 @@ export default class JobStatus extends BaseCommand {
   async run() {
     const { args, flags } = await this.parse(JobStatus)
     const job = parseJobId(args.job)
-    return visitMarket(this.openHome(flags), this.agentName, this.signal, async ({ wire }) => {
-      if (flags.follow) return printJob(wire, job, this.jsonEnabled(), this.signal)
-      const { status } = await wire.request({ type: "watch", job }, "job", this.signal)
-      this.log(jobReport(status))
-      return status
+    const home = this.openHome(flags)
+    const status = await visitMarket(home, this.agentName, this.signal, async ({ wire }) => {
+      return (await wire.request({ type: "watch", job }, "job", this.signal)).status
     })
+    if (flags.follow) {
+      const link = await openLink(home, this.agentName, this.openLog(flags))
+      return printJob(link, job, this.jsonEnabled(), this.signal)
+    }
+    this.log(jobReport(status))
+    return status
   }
 }

@@ -1,6 +1,6 @@
 import { Args, Flags } from "@oclif/core"
 import { BaseCommand } from "../../cli/base-command.ts"
-import { printJob } from "../../cli/follow.ts"
+import { openLink, printJob } from "../../cli/follow.ts"
 import { startSpinner } from "../../cli/spinner.ts"
 import { BlobTransfer } from "../../runtime/blob/transfer.ts"
 import { connectEngine } from "../../runtime/container/connect.ts"
@@ -29,7 +29,7 @@ export default class JobSubmit extends BaseCommand {
     const home = this.openHome(flags)
     const file = await readJobFile(args.file)
     const { signal } = this
-    return visitMarket(home, this.agentName, signal, async ({ wire, token }) => {
+    const job = await visitMarket(home, this.agentName, signal, async ({ wire, token }) => {
       const registry = { url: registryUrl(wire.url), token: () => token }
       const store = new BlobStore(home.blobs)
       const transfer = new BlobTransfer({ registry, store })
@@ -41,12 +41,16 @@ export default class JobSubmit extends BaseCommand {
       try {
         const job = await submitJob(file, { wire, store, transfer, publishImage, say }, signal)
         spinner.stopAndPersist({ symbol: "✔", text: `Submitted ${job}` })
-        if (flags.follow) return printJob(wire, job, this.jsonEnabled(), signal)
-        this.log(`Follow it with \`${this.config.bin} job status ${job} --follow\`.`)
-        return { job }
+        return job
       } finally {
         spinner.stop()
       }
     })
+    if (flags.follow) {
+      const link = await openLink(home, this.agentName, this.openLog(flags))
+      return printJob(link, job, this.jsonEnabled(), signal)
+    }
+    this.log(`Follow it with \`${this.config.bin} job status ${job} --follow\`.`)
+    return { job }
   }
 }

@@ -1,7 +1,13 @@
 import { loadIdentity } from "../../store/identity.ts"
 import type { Home } from "../agent/home.ts"
 import { requireSettings } from "../agent/settings.ts"
-import { openSession, type Session } from "./session.ts"
+import { openSession, type Session, type SessionOptions } from "./session.ts"
+
+/** How this home's identity meets its marketplace. @throws Fault `not-registered`, `identity-missing`. */
+export async function sessionOptions(home: Home, agent: string): Promise<SessionOptions> {
+  const { market } = requireSettings(home)
+  return { url: market.url, signer: await loadIdentity(home.identity), agent, pinned: market.publicKey }
+}
 
 /**
  * Opens a session with the marketplace of this home for as long as `use` takes.
@@ -13,9 +19,7 @@ export async function visitMarket<T>(
   signal: AbortSignal,
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const { market } = requireSettings(home)
-  const signer = await loadIdentity(home.identity)
-  const session = await openSession({ url: market.url, signer, agent, pinned: market.publicKey }, signal)
+  const session = await openSession(await sessionOptions(home, agent), signal)
   try {
     return await use(session)
   } finally {
