@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, expect, test } from "vitest"
 import { connectEngine } from "../../src/runtime/container/connect.ts"
 import { patiently } from "../../src/runtime/shard/patience.ts"
+import { cancelled } from "../../src/runtime/shard/road.ts"
 import { type Bench, makeBench, outputText, type Wish, walkToEnd } from "./bench.ts"
 import { OwnEngine, whyNoOwnEngine } from "./road-engine.ts"
 import { counted, counting } from "./road-programs.ts"
@@ -129,6 +130,32 @@ within(
     const { end } = await walkToEnd(bench, bench.lease(counting(3)))
     await back
     expect(end).toEqual(expect.objectContaining({ step: "settled" }))
+    await bench.close()
+  },
+  180_000,
+)
+
+within(
+  "a shard that is over while its engine is away leaves no container when the engine is back",
+  async () => {
+    const { own, bench } = await ownBench()
+    const stop = new AbortController()
+    const away = Promise.withResolvers<void>()
+    bench.ports.onProgress = (_, { step }) => {
+      if (step < 3) return
+      bench.ports.onProgress = () => {}
+      own.end("SIGKILL").then(() => {
+        stop.abort(cancelled("the test"))
+        away.resolve()
+      }, away.reject)
+    }
+    const walking = walkToEnd(bench, bench.lease(counting(600)), stop.signal)
+    await away.promise
+    await sleep(2000)
+    await own.start()
+    expect((await walking).end).toMatchObject({ step: "abandoned", code: "shard-cancelled" })
+    const { engine, home } = bench.ports
+    expect(await engine.find({ home }, AbortSignal.timeout(30_000))).toEqual([])
     await bench.close()
   },
   180_000,

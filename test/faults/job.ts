@@ -46,6 +46,7 @@ export function workOf(name: string, image: string, inputPath: string, device: "
     image,
     resources: { device, cpus: 0.5, memoryMiB: 64 },
     limits: { outMiB: 4, checkpointMiB: 4, tmpMiB: 4, shmMiB: 4 },
+    checkpoints: "travel",
     pricePerShard: PRICE / 1_000_000,
     shards: [shard],
   }

@@ -8,6 +8,7 @@ import type { Engine } from "../container/engine.ts"
 import { keepLease } from "../market/keep-lease.ts"
 import type { Link } from "../market/link.ts"
 import type { Journal } from "../shard/journal.ts"
+import { untilRoom } from "../shard/patience.ts"
 import type { Ports } from "../shard/ports.ts"
 import type { Progress } from "../shard/progress.ts"
 import { walk } from "../shard/road.ts"
@@ -142,7 +143,8 @@ export class Walks {
     const { link, journal, log } = this.#parts
     const abandon = { type: "abandon", ...heldOf(lease), code, message } as const
     try {
-      if (!NOT_HELD.includes(code)) await link.request(abandon, "abandoned", signal)
+      // A marketplace whose disk is full cannot note it yet.
+      if (!NOT_HELD.includes(code)) await untilRoom(() => link.request(abandon, "abandoned", signal), signal)
     } catch (error) {
       if (!isFault(error)) throw error
       log.warn({ lease: lease.id, code: error.code }, "market.refused")
