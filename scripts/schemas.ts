@@ -41,6 +41,7 @@ const CLIENT: Record<ClientType, { summary: string; answer?: MarketType | Market
   auth: { summary: "The client's signature over the handshake.", answer: ["welcome", "resumed"] },
   register: { summary: "Enrols the identity, or renews its name and machine.", answer: "registered" },
   capacity: { summary: "The slots that this agent serves from now on." },
+  report: { summary: "What the machine can do, measured and signed.", answer: "reported" },
   accept: { summary: "Takes an offer.", answer: "lease" },
   decline: { summary: "Turns an offer down, with the reason." },
   renew: { summary: "Asks for more time on a lease.", answer: "renewed" },
@@ -62,6 +63,7 @@ const MARKET: Record<MarketType, string> = {
   resumed:
     "The marketplace's signature over the handshake, and how far it received the session that goes on.",
   registered: "The identity is enrolled.",
+  reported: "The capacity report is taken; matching goes by it.",
   offer: "A shard that fits a free slot.",
   withdrawn: "An offer is taken back.",
   lease: "The offer is now a lease.",

@@ -1,12 +1,13 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import type { Registry } from "./registry/call.ts"
 import { serveRegistry } from "./registry/registry.ts"
+import { serveSpeed } from "./speed.ts"
 
 /** A connection that moves no byte for this long is closed; a slow upload may take as long as it likes. */
 const STALL_LIMIT_MS = 120_000
 
 /**
- * Answers plain HTTP: the registry under `/v2/`, and `/healthz` for supervisors.
+ * Answers plain HTTP: the registry under `/v2/`, `/speed` for measurements, and `/healthz` for supervisors.
  * @returns a function that resolves when every request taken so far is done.
  */
 export function serveHttp(http: Server, registry: Registry): () => Promise<void> {
@@ -30,6 +31,7 @@ export function serveHttp(http: Server, registry: Registry): () => Promise<void>
 async function answer(registry: Registry, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { pathname } = new URL(request.url ?? "/", "http://market")
   if (pathname === "/v2" || pathname.startsWith("/v2/")) return serveRegistry(registry, request, response)
+  if (pathname === "/speed") return serveSpeed(registry, request, response)
   const [status, body] = pathname === "/healthz" ? [200, "ok\n"] : [404, "Connect to / by WebSocket.\n"]
   response.writeHead(status, { "Content-Type": "text/plain" }).end(body)
 }

@@ -67,5 +67,12 @@ ALTER TABLE shard ADD COLUMN checkpoint TEXT;
 ALTER TABLE shard ADD COLUMN began_from TEXT;
 `
 
+const CAPACITY_REPORTS = `
+CREATE TABLE capacity_report (
+  agent TEXT PRIMARY KEY REFERENCES identity, digest TEXT NOT NULL, report TEXT NOT NULL, bundle TEXT NOT NULL,
+  received_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`
+
 /** The marketplace's tables, for `Database`: scripts that are never edited once released, only followed by others. */
-export const MIGRATIONS = [STATE, LEDGER, REGISTRY, REFERRERS, CHECKPOINTS] as const
+export const MIGRATIONS = [STATE, LEDGER, REGISTRY, REFERRERS, CHECKPOINTS, CAPACITY_REPORTS] as const

@@ -1,5 +1,7 @@
 import { z } from "zod"
+import { CapacityReport } from "./capacity-report.ts"
 import { MicroCredits } from "./credits.ts"
+import { Digest } from "./digest.ts"
 import { isFaultCode } from "./fault.ts"
 import { JobId, JobSpec, JobStatus } from "./job.ts"
 import { KeyId, PublicKey, Signature } from "./keys.ts"
@@ -75,6 +77,8 @@ const fromClient = {
    * earlier sessions that it leaves out are given back.
    */
   capacity: { slots: z.array(Slot).max(64), holding: z.array(Held).max(1024).optional() },
+  /** What the machine can do, as it measured itself, and the SCAI statement that signs it; the newest holds. */
+  report: { report: CapacityReport, bundle: Bundle },
   accept: { offer: OfferId },
   /** The rule with `not-allowed`: it is what the buyer is told when no agent may run the job. */
   decline: { offer: OfferId, reason: DeclineReason, rule: Rule.optional() },
@@ -105,6 +109,7 @@ const fromMarket = {
   /** Instead of `welcome`: the session that hello named goes on, and this is the highest number received in it. */
   resumed: { signature: Signature, received: z.int().min(0) },
   registered: { agent: KeyId, balance: z.int(), again: z.boolean() },
+  reported: { digest: Digest },
   offer: { offer: OfferId, job: JobId, label: z.string(), spec: ShardSpec, price: MicroCredits },
   withdrawn: { offer: OfferId },
   lease: { offer: OfferId, ...Assignment.shape },

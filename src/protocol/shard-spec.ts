@@ -1,5 +1,6 @@
 import { z } from "zod"
 import { Digest, digestOfJson, FileName, NamedBlob } from "./digest.ts"
+import { Measurement } from "./measurement.ts"
 
 /**
  * An image by digest. A name whose first part holds a dot or a colon, or is `localhost`, starts with a registry's host
@@ -30,6 +31,11 @@ export const Resources = z.strictObject({
   cpus: z.number().min(0.1).max(256).default(1),
   memoryMiB: MiB.max(1 << 21).default(1024),
   vramMiB: z.int().min(0).default(0),
+  /** The least median that the card, or for `cpu` the machine, must have reached in each named figure of its capacity report, in its unit. */
+  atLeast: z
+    .record(Measurement.shape.name, z.number().positive())
+    .refine(figures => Object.keys(figures).length <= 16, "names at most 16 figures")
+    .optional(),
 })
 export type Resources = z.infer<typeof Resources>
 

@@ -3,6 +3,7 @@ import { expect, test } from "vitest"
 import { afterLoss, claimed } from "../../src/marketplace/book/claim.ts"
 import { missing, type Place, pair, type ReadyShard } from "../../src/marketplace/book/fit.ts"
 import { standing } from "../../src/marketplace/book/matching.ts"
+import type { Measured } from "../../src/marketplace/book/report-row.ts"
 import type { ShardRow } from "../../src/marketplace/book/shard-row.ts"
 import { fits } from "../../src/protocol/fits.ts"
 import { JobId } from "../../src/protocol/job.ts"
@@ -12,8 +13,9 @@ const agents = ["a", "b", "c"].map(letter => KeyId.parse(letter.repeat(64)))
 const [anna, bert] = agents as [KeyId, KeyId]
 const job = JobId.parse("job-000000000000")
 const cpu = (memoryMiB: number) => ({ device: "cpu" as const, cpus: 1, memoryMiB, vramMiB: 0 })
-const place = (agent: KeyId, id: string, memoryMiB = 1024): Place => ({
+const place = (agent: KeyId, id: string, memoryMiB = 1024, measured: Measured | null = null): Place => ({
   agent,
+  measured,
   slot: { id, ...cpu(memoryMiB) },
 })
 const ready = (index: number, label: string, memoryMiB = 512): ReadyShard => {
@@ -123,4 +125,28 @@ test("an evaluation lets the next round go first, but not for ever", () => {
   }
   expect(next(1000)).toBe("round-2/train-0")
   expect(next(60_000)).toBe("round-1/evaluate")
+})
+
+const measured = (figures: Record<string, number>, isSound = true): Measured => {
+  return { isSound, medians: new Map(Object.entries(figures)) }
+}
+const fast = { ...cpu(512), atLeast: { "matmul-fp32": 2e12 } }
+
+test("a shard that names a figure goes where that was measured, and nowhere on a name alone", () => {
+  const shard = { ...ready(0, "fast"), resources: fast }
+  const slow = place(anna, "slow", 1024, measured({ "matmul-fp32": 1.9e12, "memory-copy": 9e12 }))
+  const unknown = place(anna, "unknown")
+  const able = place(bert, "able", 8192, measured({ "matmul-fp32": 2e12 }))
+  expect(pair({ ...open, ready: [shard], free: [slow, unknown, able] })[0]?.place).toBe(able)
+  expect(pair({ ...open, ready: [shard], free: [slow, unknown] })).toEqual([])
+  expect(missing(fast, [slow, unknown])).toBe(
+    "needs cpu with 1 cpu and 512 MiB memory, matmul-fp32 of at least 2 T; the best measured matmul-fp32 is 1.9 T",
+  )
+  expect(missing(fast, [unknown])).toMatch(/no slot of that size has a measured matmul-fp32$/)
+})
+
+test("a card that failed its tests gets no shard, whatever it reached", () => {
+  const sick = place(anna, "sick", 1024, measured({ "matmul-fp32": 9e12 }, false))
+  expect(pair({ ...open, ready: [ready(0, "any")], free: [sick] })).toEqual([])
+  expect(missing(cpu(512), [sick])).toMatch(/every card that is large enough has failed its tests$/)
 })

@@ -9,6 +9,7 @@ import { Offers } from "./offers.ts"
 import { Progress } from "./progress.ts"
 import { Proofs } from "./proof-row.ts"
 import { Refusals } from "./refusals.ts"
+import { Reports } from "./report-row.ts"
 import { Shards } from "./shard-row.ts"
 import { jobStatus } from "./status.ts"
 import { Watches } from "./watches.ts"
@@ -57,6 +58,7 @@ export async function openBook(parts: BookParts): Promise<Book> {
     watches,
     identities: new Identities(db.sql),
     proofs: new Proofs(db.sql),
+    reports: new Reports(db.sql),
     refusals: new Refusals(),
     wake: () => bell.ring(),
   }

@@ -11,6 +11,7 @@ import type { Offers } from "./offers.ts"
 import type { Progress } from "./progress.ts"
 import type { Proofs } from "./proof-row.ts"
 import type { Refusals } from "./refusals.ts"
+import type { Reports } from "./report-row.ts"
 import type { Shards } from "./shard-row.ts"
 import type { Watches } from "./watches.ts"
 
@@ -21,6 +22,7 @@ export interface Exchange {
   jobs: Jobs
   shards: Shards
   proofs: Proofs
+  reports: Reports
   ledger: Ledger
   blobs: BlobStore
   roster: Roster

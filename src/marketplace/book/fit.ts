@@ -4,6 +4,7 @@ import type { KeyId } from "../../protocol/keys.ts"
 import type { Rule, Slot } from "../../protocol/message.ts"
 import type { Resources } from "../../protocol/shard-spec.ts"
 import { evaluatedBy } from "../plans/losses.ts"
+import type { Measured } from "./report-row.ts"
 
 /** How long an evaluation steps aside for shards that others wait for: about a round of a small job. */
 const ASIDE_MS = 15_000
@@ -24,6 +25,16 @@ export interface ReadyShard {
 export interface Place {
   agent: KeyId
   slot: Slot
+  /** What its owner measured there; null when nothing is known. */
+  measured: Measured | null
+}
+
+/** Whether a place has what a shard needs: by what is offered, and by what was measured. A card that is not sound has nothing. */
+export function suits({ slot, measured }: Place, need: Resources): boolean {
+  if (!fits(slot, need) || measured?.isSound === false) return false
+  return Object.entries(need.atLeast ?? {}).every(
+    ([name, least]) => (measured?.medians.get(name) ?? 0) >= least,
+  )
 }
 
 /** A shard that an agent holds or has been offered. */
@@ -56,9 +67,7 @@ export function pair({ ready, free, engaged, barred }: Situation): Pair[] {
   for (const { agent, job, label } of engaged) count(groups, agent, job, label)
   const pairs: Pair[] = []
   for (const shard of [...ready].sort(byNeed)) {
-    const fitting = [...left].filter(
-      ({ agent, slot }) => fits(slot, shard.resources) && !barred(shard, agent),
-    )
+    const fitting = [...left].filter(place => suits(place, shard.resources) && !barred(shard, place.agent))
     const sharing = ({ agent }: Place) => groups.get(groupOf(agent, shard.job, shard.label)) ?? 0
     const [place] = fitting.sort((a, b) => sharing(a) - sharing(b) || bySize(a.slot, b.slot))
     if (!place) continue
@@ -89,15 +98,19 @@ function turnOf({ label, readyAt }: ReadyShard): number {
   return evaluatedBy(label) === null ? readyAt : readyAt + ASIDE_MS
 }
 
-function bySize(a: Omit<Resources, "device">, b: Omit<Resources, "device">): number {
+type Size = Pick<Resources, "cpus" | "memoryMiB" | "vramMiB">
+
+function bySize(a: Size, b: Size): number {
   return a.vramMiB - b.vramMiB || a.memoryMiB - b.memoryMiB || a.cpus - b.cpus
 }
 
 /** Why no connected agent could ever run a shard with this need; null when one could. */
 export function missing(need: Resources, places: readonly Place[]): string | null {
-  if (places.some(({ slot }) => fits(slot, need))) return null
+  if (places.some(place => suits(place, need))) return null
   const agents = new Set(places.map(({ agent }) => agent)).size
   if (agents === 0) return `needs ${describe(need)}; no agent is connected`
+  const large = places.filter(({ slot }) => fits(slot, need))
+  if (large.length > 0) return `needs ${describe(need)}; ${shortfall(large, need)}`
   const devices = [...new Set(places.map(({ slot }) => slot.device))]
   const offered = devices.map(device => describeBest(places.filter(({ slot }) => slot.device === device)))
   return `needs ${describe(need)}; ${agents} ${agents === 1 ? "agent is" : "agents are"} connected, they offer ${offered.join(" and ")}`
@@ -113,7 +126,7 @@ export function forbidden<Shard>(
   shards: readonly Shard[],
   ruleOf: (shard: Shard, agent: KeyId) => Rule | undefined,
 ): string | null {
-  const able = new Set(places.filter(({ slot }) => fits(slot, need)).map(({ agent }) => agent))
+  const able = new Set(places.filter(place => suits(place, need)).map(({ agent }) => agent))
   const rules = new Map<string, string>()
   for (const shard of shards) {
     for (const agent of able) {
@@ -128,13 +141,34 @@ export function forbidden<Shard>(
   return `${whose} that could run it forbid${able.size === 1 ? "s" : ""} it: ${why.join("; ")}`
 }
 
+/** What of slots that are large enough was measured too low, or not at all. */
+function shortfall(large: readonly Place[], { atLeast = {} }: Resources): string {
+  const sound = large.filter(({ measured }) => measured?.isSound !== false)
+  if (sound.length === 0) return "every card that is large enough has failed its tests"
+  const best = Object.keys(atLeast).map(name => {
+    const medians = sound.flatMap(({ measured }) => measured?.medians.get(name) ?? [])
+    return medians.length === 0
+      ? `no slot of that size has a measured ${name}`
+      : `the best measured ${name} is ${scaled(Math.max(...medians))}`
+  })
+  return best.join(", ")
+}
+
+/** `10000000000000` → `10 T`: units go by the figure's name, so that a prefix is all that is added. */
+function scaled(value: number): string {
+  const power = Math.min(5, Math.max(0, Math.floor(Math.log10(Math.max(value, 1)) / 3)))
+  const prefix = ["", " k", " M", " G", " T", " P"][power] ?? ""
+  return `${Number((value / 1000 ** power).toPrecision(3))}${prefix}`
+}
+
 function describeBest(places: readonly Place[]): string {
   const [first, ...rest] = places.map(({ slot }) => slot).sort((a, b) => bySize(b, a))
   if (!first) return "nothing"
   return `${rest.length > 0 ? "at best " : ""}${describe(first)}`
 }
 
-function describe({ device, cpus, memoryMiB, vramMiB }: Resources): string {
+function describe({ device, cpus, memoryMiB, vramMiB, atLeast = {} }: Resources): string {
+  const figures = Object.entries(atLeast).map(([name, least]) => `, ${name} of at least ${scaled(least)}`)
   const vram = vramMiB > 0 ? `${vramMiB} MiB VRAM, ` : ""
-  return `${device} with ${vram}${cpus} ${cpus === 1 ? "cpu" : "cpus"} and ${memoryMiB} MiB memory`
+  return `${device} with ${vram}${cpus} ${cpus === 1 ? "cpu" : "cpus"} and ${memoryMiB} MiB memory${figures.join("")}`
 }

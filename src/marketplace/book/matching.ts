@@ -13,14 +13,19 @@ export type UnmatchedSince = Map<JobId, number>
 
 /** Offers ready shards to free slots. */
 export function match(exchange: Exchange): void {
-  const { shards, offers, roster } = exchange
+  const { shards, offers } = exchange
   const engaged = [...shards.leased(), ...offers.all()] as (Engagement & { slot: string })[]
   const busy = new Set(engaged.map(({ agent, slot }) => `${agent} ${slot}`))
-  const free = roster.places().filter(({ agent, slot }) => !busy.has(`${agent} ${slot.id}`))
+  const free = placesOf(exchange).filter(({ agent, slot }) => !busy.has(`${agent} ${slot.id}`))
   if (free.length === 0) return
   const now = exchange.clock()
   const barred = (shard: ReadyShard, agent: Place["agent"]) => offers.isCooling(shard, agent, now)
   for (const found of pair({ ready: waiting(exchange), free, engaged, barred })) makeOffer(exchange, found)
+}
+
+/** Every slot that is served, with what was measured of it. */
+function placesOf({ roster, reports }: Exchange): Place[] {
+  return roster.places().map(place => ({ ...place, measured: reports.measured(place.agent, place.slot) }))
 }
 
 function waiting({ shards, jobs, offers }: Exchange): ReadyShard[] {
@@ -56,7 +61,7 @@ function makeOffer(
 
 /** Brings every open job's state and reason up to date, and ends those that waited too long for an agent. */
 export async function judgeJobs(exchange: Exchange, since: UnmatchedSince): Promise<void> {
-  const places = exchange.roster.places()
+  const places = placesOf(exchange)
   const leased = new Set(exchange.shards.leased().map(({ job }) => job))
   const refused = refusedReady(exchange)
   for (const job of exchange.jobs.open()) {

@@ -6,6 +6,7 @@ import { jobList, jobOf } from "../book/inquiry.ts"
 import { abandon, accept, decline, renew, report, withdrawFrom } from "../book/leases.ts"
 import { reconcile } from "../book/reconcile.ts"
 import { register } from "../book/registration.ts"
+import { takeReport } from "../book/reporting.ts"
 import { settle } from "../book/settling.ts"
 import { submit } from "../book/submission.ts"
 import { outOfPlace } from "./handshake.ts"
@@ -32,6 +33,7 @@ const ANSWERS: Answers = {
     if (holding) await reconcile(exchange, peer, holding)
     exchange.wake()
   },
+  report: takeReport,
   drain: async (exchange, { agent }) => {
     exchange.roster.drain(agent)
     withdrawFrom(exchange, agent)

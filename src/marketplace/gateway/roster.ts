@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto"
 import type { KeyId, PublicKey } from "../../protocol/keys.ts"
 import type { LeaseId } from "../../protocol/lease.ts"
 import type { MarketMessage, Slot } from "../../protocol/message.ts"
-import type { Place } from "../book/fit.ts"
 
 /** An authenticated session. */
 export interface Peer {
@@ -72,7 +71,7 @@ export class Roster {
   }
 
   /** Every slot that is served and can be asked now, busy or not. */
-  places(): Place[] {
+  places(): { agent: KeyId; slot: Slot }[] {
     const present = [...this.#sellers].filter(([, { peer }]) => peer.isConnected)
     return present.flatMap(([agent, { slots }]) => slots.map(slot => ({ agent, slot })))
   }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { isFault } from "../../protocol/fault.ts"
+import { authorize } from "./authorize.ts"
 import { sendBlob } from "./blobs.ts"
 import { type Call, type Registry, reply } from "./call.ts"
 import { getManifest, listTags, putManifest } from "./manifests.ts"
@@ -23,26 +24,6 @@ export async function serveRegistry(registry: Registry, request: IncomingMessage
   } catch (error) {
     fail(call, error)
   }
-}
-
-function authorize({ registry, request }: Call): void {
-  const token = tokenIn(request.headers.authorization ?? "")
-  if (token && registry.admits(token)) return
-  throw new OciError(
-    "UNAUTHORIZED",
-    "Give the token of a registered identity's live session, as bearer or as password.",
-    {
-      "WWW-Authenticate": 'Basic realm="zg-agent"',
-    },
-  )
-}
-
-function tokenIn(authorization: string): string | undefined {
-  const [scheme = "", value = ""] = authorization.split(" ")
-  if (scheme.toLowerCase() === "bearer") return value
-  if (scheme.toLowerCase() !== "basic") return undefined
-  const [, ...password] = Buffer.from(value, "base64").toString().split(":")
-  return password.join(":")
 }
 
 function answer(call: Call, route: Route): Promise<void> | void {
