@@ -1,6 +1,8 @@
+import { randomUUID } from "node:crypto"
 import { WebSocket } from "ws"
 import { Fault } from "../../protocol/fault.ts"
 import { FRAME_LIMIT_BYTES, SUBPROTOCOL } from "../../protocol/message.ts"
+import { lost } from "./trouble.ts"
 
 const CONNECT_LIMIT_MS = 10_000
 /** The marketplace pings every 15 s: silence for three of them means that the connection is dead. */
@@ -72,6 +74,31 @@ export class Connection {
 
   send(text: string): void {
     if (this.isOpen) this.#socket.send(text)
+  }
+
+  /**
+   * Seconds until the other end's answer to a ping (RFC 6455, 5.5.2), which needs no work of its own there.
+   * @throws the signal's reason; Fault `market-lost` when the socket ends first.
+   */
+  async roundTrip(signal: AbortSignal): Promise<number> {
+    const payload = randomUUID()
+    const answered = Promise.withResolvers<number>()
+    const started = performance.now()
+    const pong = (data: Buffer) => {
+      if (data.toString() === payload) answered.resolve((performance.now() - started) / 1000)
+    }
+    const abort = () => answered.reject(signal.reason)
+    this.#socket.on("pong", pong)
+    signal.addEventListener("abort", abort, { once: true })
+    try {
+      signal.throwIfAborted()
+      if (this.isOpen) this.#socket.ping(payload)
+      const ended = this.closed.then(closed => Promise.reject(lost(this.#socket.url, closed)))
+      return await Promise.race([answered.promise, ended])
+    } finally {
+      this.#socket.off("pong", pong)
+      signal.removeEventListener("abort", abort)
+    }
   }
 
   /** From now on every text goes to `take`, those that wait at once; an empty one stands for a binary frame. */

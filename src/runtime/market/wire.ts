@@ -135,6 +135,12 @@ export class Wire {
     return () => this.#listeners.delete(listener)
   }
 
+  /** Seconds to the other end and back, over the socket of this moment. Throws Fault `market-lost`, the signal's reason. */
+  async roundTrip(signal: AbortSignal): Promise<number> {
+    if (this.#connection === null) throw lost(this.url, { code: 1006, reason: "there is no socket just now" })
+    return this.#connection.roundTrip(signal)
+  }
+
   /** Gives the socket up, not the session. */
   drop(): void {
     this.#connection?.drop()
