@@ -1,5 +1,6 @@
 // Everything that has to hold, from a clean clone: set-up, lint, types, package, then the tests against a real engine.
 import { execa } from "execa"
+import { prepareBrowser } from "./setup/browser.ts"
 import { prepareEngine, stopEngine } from "./setup/engine.ts"
 import { prepareImages } from "./setup/images.ts"
 import { tellFaults } from "./setup/tell.ts"
@@ -17,6 +18,7 @@ await tellFaults(async () => {
   const engine = await prepareEngine()
   try {
     await prepareImages()
+    await prepareBrowser()
     await ran("vitest", "run", "--coverage", ...process.argv.slice(2))
   } finally {
     await stopEngine(engine)
