@@ -53,7 +53,7 @@ export default class Register extends BaseCommand {
     this.log(`  market  ${registration.market.keyId}`)
     this.log(`  credits ${formatCredits(registration.balance)}`)
     this.log(
-      `Next: ${this.config.bin} doctor, then ${this.config.bin} serve; or ${this.config.bin} job submit`,
+      `Next: ${registration.measuredOn === null ? `${this.config.bin} bench, ` : ""}${this.config.bin} doctor, then ${this.config.bin} serve; or ${this.config.bin} job submit`,
     )
     return registration
   }

@@ -1,6 +1,7 @@
 import type { Logger } from "pino"
 import { Fault } from "../../protocol/fault.ts"
 import type { MarketFrame } from "../../protocol/message.ts"
+import type { SignedReport } from "../bench/report/history.ts"
 import type { Engine } from "../container/engine.ts"
 import { notAllowed, type Refusal } from "../host/rules/judge.ts"
 import type { Telemetry } from "../host/telemetry/telemetry.ts"
@@ -32,6 +33,8 @@ export interface AgentParts {
   /** How long the leases of paused shards are kept, in milliseconds. */
   pauseLimitMs?: number
   slots: readonly ServedSlot[]
+  /** What the marketplace is told of this machine; null where nothing certain is known. */
+  measured: SignedReport | null
   telemetry: Telemetry
   link: Link
   journal: Journal
@@ -150,6 +153,8 @@ export class Agent {
   #greet({ wire, registered }: Session, signal: AbortSignal): void {
     if (!registered) throw forgotten(wire.url)
     wire.listen(frame => this.#hear(frame, signal))
+    const { measured } = this.#parts
+    if (measured !== null) wire.tell({ type: "report", ...measured })
     wire.tell(this.#capacity.message)
   }
 

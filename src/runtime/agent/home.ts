@@ -22,6 +22,8 @@ export interface Home {
   minimumVersions: string
   /** What the owner lets a shard ask for; written by the owner alone, and not there before. */
   rules: string
+  /** What `bench` has measured, one file each. */
+  reports: string
   /** The embedded marketplace's state, when this home also runs one. */
   market: string
   /** There while the owner has paused the agent. */
@@ -54,6 +56,7 @@ export function openHome(root: string): Home {
     inventory: join(home, "gpus.json"),
     minimumVersions: join(home, "minimum-versions.json"),
     rules: join(home, "rules.yaml"),
+    reports: join(home, "reports"),
     market: join(home, "market"),
     pause: join(home, "paused"),
     socket: socketPath(home),

@@ -1,9 +1,12 @@
+import { isWhole } from "../../protocol/capacity-report.ts"
 import { Fault } from "../../protocol/fault.ts"
 import { keyIdOf } from "../../protocol/keys.ts"
 import type { Machine } from "../../protocol/message.ts"
 import { ensureIdentity } from "../../store/identity.ts"
+import { History } from "../bench/report/history.ts"
 import { lookAtMachine } from "../host/machine.ts"
 import { openSession } from "../market/session.ts"
+import { tellReport } from "./bench.ts"
 import type { Home } from "./home.ts"
 import { readSettings, writeSettings } from "./settings.ts"
 
@@ -16,6 +19,8 @@ export interface Registration {
   /** Whether the marketplace knew this identity already. */
   again: boolean
   machine: Machine
+  /** When the capacity report was made that the marketplace got; null where there is none yet. */
+  measuredOn: string | null
 }
 
 export interface RegisterOptions {
@@ -51,7 +56,17 @@ export async function register(options: RegisterOptions, signal: AbortSignal): P
       signal,
     )
     writeSettings(home, { market: { url, publicKey: market.publicKey }, name })
-    return { agent, name, market: { url, keyId: keyIdOf(market.publicKey) }, balance, again, machine }
+    const measured = await new History(home.reports).newest(isWhole)
+    if (measured !== null) await tellReport(wire, measured, signal)
+    return {
+      agent,
+      name,
+      market: { url, keyId: keyIdOf(market.publicKey) },
+      balance,
+      again,
+      machine,
+      measuredOn: measured?.report.startedOn ?? null,
+    }
   } finally {
     await wire.close()
   }

@@ -1,9 +1,14 @@
+import os from "node:os"
 import type { Logger } from "pino"
+import { isWhole } from "../../protocol/capacity-report.ts"
 import { BlobStore } from "../../store/blob-store.ts"
 import { loadIdentity } from "../../store/identity.ts"
+import { History, type SignedReport } from "../bench/report/history.ts"
+import { whyOutdated } from "../bench/report/outdated.ts"
 import { BlobTransfer } from "../blob/transfer.ts"
 import { chooseDisks } from "../container/disks.ts"
 import { removeLeftLogins } from "../container/login.ts"
+import type { DetectedGpu } from "../host/gpu.ts"
 import { readRules } from "../host/rules/rules-file.ts"
 import { startTelemetry } from "../host/telemetry/telemetry.ts"
 import { Link } from "../market/link.ts"
@@ -148,8 +153,22 @@ async function openAgent(
     sendEveryMs: SEND_EVERY_MS,
     meter: (cards: Berth["gpus"]) => telemetry.meter(cards.map(telemetry.identify)),
   }
-  const agent = new Agent({ home, mode, slots, telemetry, link, journal, ports, gpuEngine, log })
+  const measured = await reportFor(home, offering.gpus === "none" ? null : detected, log)
+  const agent = new Agent({ home, mode, slots, measured, telemetry, link, journal, ports, gpuEngine, log })
   return { agent, telemetry, journal, ports, chosen, slots }
+}
+
+/** The newest whole report, where the machine is still the one that was measured. @param gpus null where nobody looked for cards. */
+async function reportFor(home: Home, gpus: DetectedGpu[] | null, log: Logger): Promise<SignedReport | null> {
+  const hint = "Measure it with `zg-agent bench`: shards that ask for figures go to those who have them."
+  const made = await new History(home.reports).newest(isWhole)
+  if (made === null) {
+    log.info({ hint }, "bench.missing")
+    return null
+  }
+  const changed = gpus && whyOutdated(made.report, gpus, os.release())
+  if (changed) log.warn({ changed, hint }, "bench.outdated")
+  return changed ? null : made
 }
 
 /** Settles only when this ends with a bug. */

@@ -1,12 +1,13 @@
 import { readFile } from "node:fs/promises"
 import { z } from "zod"
+import type { CapacityReport } from "../../protocol/capacity-report.ts"
 import { digestOfJson } from "../../protocol/digest.ts"
 import { Fault } from "../../protocol/fault.ts"
 import type { PublicKey, Signer } from "../../protocol/keys.ts"
 import { Timestamp } from "../../protocol/lease.ts"
 import { Isolation } from "../../protocol/proof.ts"
 import {
-  type Bundle,
+  Bundle,
   openBundle,
   Resource,
   resource,
@@ -104,6 +105,16 @@ export async function readJailBundle(path: string): Promise<unknown> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT" || error instanceof SyntaxError) return null
     throw error
   }
+}
+
+/** What this machine's own bundle says, without its signature; null where it is none. */
+export function jailResultOf(bundle: unknown): CapacityReport["jail"] {
+  const parsed = Bundle.safeParse(bundle)
+  if (!parsed.success) return null
+  const payload = Buffer.from(parsed.data.dsseEnvelope.payload, "base64").toString()
+  const { result, zg_sandbox } = JailStatement.parse(JSON.parse(payload)).predicate
+  const { at, engine, runtime } = zg_sandbox
+  return { passed: result !== "FAILED", testedOn: at, engine, runtime }
 }
 
 /**

@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto"
+import { readdir } from "node:fs/promises"
 import { basename, join } from "node:path"
+import type { CapacityReport } from "../../protocol/capacity-report.ts"
 import { isFault } from "../../protocol/fault.ts"
 import type { Signer } from "../../protocol/keys.ts"
 import { loadIdentity } from "../../store/identity.ts"
@@ -9,7 +11,7 @@ import type { ProfileName } from "../container/policy.ts"
 import type { GpuPlacement } from "../container/sandbox.ts"
 import { BOMBS, explode } from "./bombs.ts"
 import { type JailReport, jail } from "./jail.ts"
-import { keepJailReport } from "./jail-statement.ts"
+import { jailResultOf, keepJailReport, readJailBundle } from "./jail-statement.ts"
 import type { Tried } from "./judge-jail.ts"
 import type { Address } from "./targets.ts"
 
@@ -42,6 +44,14 @@ const NOBODY = "sandbox-test"
 /** The kept jail test of an agent for one device, in its home. */
 export function jailPath(root: string, device: JailReport["device"] = "cpu"): string {
   return join(root, device === "cpu" ? "jail-test.json" : `jail-test-${basename(device)}.json`)
+}
+
+/** What the newest kept jail test of this home came to; null where none is. */
+export async function newestJailTest(root: string): Promise<CapacityReport["jail"]> {
+  const names = (await readdir(root)).filter(name => /^jail-test.*\.json$/.test(name))
+  const bundles = await Promise.all(names.map(name => readJailBundle(join(root, name))))
+  const results = bundles.flatMap(bundle => jailResultOf(bundle) ?? [])
+  return results.sort((a, b) => Date.parse(b.testedOn) - Date.parse(a.testedOn))[0] ?? null
 }
 
 /** Attacks the sandbox as shards get it, and keeps the signed result. Throws as `jail`; what is open is told and not thrown. */
