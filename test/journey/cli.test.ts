@@ -23,7 +23,17 @@ test.each(Object.entries(commands))(
 
 test("the commands of the main job are there", () => {
   expect(Object.keys(commands).sort()).toEqual([
-    ...["bench", "doctor", "drain", "gpus", "job:fetch", "job:list", "job:status", "job:submit", "market:start"],
+    ...[
+      "bench",
+      "doctor",
+      "drain",
+      "gpus",
+      "job:fetch",
+      "job:list",
+      "job:status",
+      "job:submit",
+      "market:start",
+    ],
     ...[
       "pause",
       "proof:list",
