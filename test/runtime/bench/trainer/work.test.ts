@@ -7,13 +7,13 @@ import { promisify } from "node:util"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { randomId } from "../../../../src/protocol/handshake.ts"
 import type { Progress } from "../../../../src/runtime/bench/host/figure.ts"
-import type { WorkBudget } from "../../../../src/runtime/bench/work/watch-steps.ts"
+import type { WorkBudget } from "../../../../src/runtime/bench/trainer/watch-steps.ts"
 import {
   measureWork,
   QUICK_WORK,
   trainerFor,
   type WorkOptions,
-} from "../../../../src/runtime/bench/work/work.ts"
+} from "../../../../src/runtime/bench/trainer/work.ts"
 import { chooseDisks, type Disks } from "../../../../src/runtime/container/disks.ts"
 import { DEFAULT_RULES } from "../../../../src/runtime/host/rules/rules.ts"
 import { sweep } from "../../../../src/runtime/shard/clean.ts"

@@ -4,10 +4,10 @@ import {
   hasLearned,
   stepRates,
   type Told,
-} from "../../../../src/runtime/bench/work/step-rate.ts"
-import type { Watched } from "../../../../src/runtime/bench/work/watch-steps.ts"
-import { figuresOf } from "../../../../src/runtime/bench/work/work-figures.ts"
-import { workloadFor } from "../../../../src/runtime/bench/work/workload.ts"
+} from "../../../../src/runtime/bench/trainer/step-rate.ts"
+import type { Watched } from "../../../../src/runtime/bench/trainer/watch-steps.ts"
+import { figuresOf } from "../../../../src/runtime/bench/trainer/work-figures.ts"
+import { workloadFor } from "../../../../src/runtime/bench/trainer/workload.ts"
 import { openMeter } from "../../../../src/runtime/host/telemetry/meter.ts"
 import { UNREAD } from "../../../../src/runtime/host/telemetry/sample.ts"
 import { Track } from "../../../../src/runtime/host/telemetry/track.ts"

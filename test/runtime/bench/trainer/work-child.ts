@@ -1,5 +1,5 @@
 // Has the trainer work until it is killed, and says so once that does.
-import { measureWork } from "../../../../src/runtime/bench/work/work.ts"
+import { measureWork } from "../../../../src/runtime/bench/trainer/work.ts"
 import { connectEngine } from "../../../../src/runtime/container/connect.ts"
 import { chooseDisks } from "../../../../src/runtime/container/disks.ts"
 import { DEFAULT_RULES } from "../../../../src/runtime/host/rules/rules.ts"

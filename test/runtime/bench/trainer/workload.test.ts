@@ -5,7 +5,7 @@ import {
   workloadFor,
   workSpec,
   workText,
-} from "../../../../src/runtime/bench/work/workload.ts"
+} from "../../../../src/runtime/bench/trainer/workload.ts"
 import { DEFAULT_RULES } from "../../../../src/runtime/host/rules/rules.ts"
 
 const text = workText()
