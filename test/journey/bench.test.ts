@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs"
-import { readdir, readFile } from "node:fs/promises"
+import { readdir, readFile, writeFile } from "node:fs/promises"
+import os from "node:os"
 import { join } from "node:path"
 import { execa } from "execa"
 import { afterAll, beforeAll, expect, test } from "vitest"
@@ -85,6 +86,34 @@ shards: [{ command: { argv: [/bin/sh, -c, "echo done > /shard/out/result"] }, ou
     state: "waiting",
     reason: expect.stringContaining("the best measured cpu-sha256-one-core is"),
   })
+})
+
+test("a machine that has changed is measured again before it takes work, unless it is paused", {
+  timeout: 400_000,
+}, async () => {
+  await town.stop("agent")
+  const folder = join(town.home("agent"), "reports")
+  const names = async () => (await readdir(folder)).sort()
+  const [newest = ""] = (await names()).reverse()
+  const kept = JSON.parse(await readFile(join(folder, newest), "utf8"))
+  kept.report.host.kernel = "of another day"
+  await writeFile(join(folder, newest), JSON.stringify(kept))
+  const before = await names()
+  const status = () => town.run<{ serving: { mode: { mode: string } } | null }>("agent", ["status"])
+  const serve = () => town.start("agent", ["serve", "--engine=docker", "--cpu-slots=1", "--memory-mib=2048"])
+  await writeFile(join(town.home("agent"), "paused"), new Date().toISOString())
+  serve()
+  await eventually(async () => (await status()).serving?.mode.mode === "paused")
+  expect(await names()).toEqual(before)
+  await town.run("agent", ["resume"])
+  await town.stop("agent")
+  serve()
+  await eventually(async () => (await status()).serving, 300_000)
+  const added = (await names()).filter(name => !before.includes(name))
+  expect(added).toHaveLength(1)
+  const { report, bundle } = JSON.parse(await readFile(join(folder, added[0] ?? ""), "utf8"))
+  checkCapacity(bundle, (await loadIdentity(join(town.home("agent"), "identity.pem"))).publicKey, report)
+  expect(report).toMatchObject({ depth: "quick", host: { kernel: os.release() } })
 })
 
 test("Ctrl-C ends it at once, and nothing of it runs on or stays", { timeout: 60_000 }, async () => {

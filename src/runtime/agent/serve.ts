@@ -1,14 +1,9 @@
-import os from "node:os"
 import type { Logger } from "pino"
-import { isWhole } from "../../protocol/capacity-report.ts"
 import { BlobStore } from "../../store/blob-store.ts"
 import { loadIdentity } from "../../store/identity.ts"
-import { History, type SignedReport } from "../bench/report/history.ts"
-import { whyOutdated } from "../bench/report/outdated.ts"
 import { BlobTransfer } from "../blob/transfer.ts"
 import { chooseDisks } from "../container/disks.ts"
 import { removeLeftLogins } from "../container/login.ts"
-import type { DetectedGpu } from "../host/gpu.ts"
 import { readRules } from "../host/rules/rules-file.ts"
 import { startTelemetry } from "../host/telemetry/telemetry.ts"
 import { Link } from "../market/link.ts"
@@ -24,9 +19,10 @@ import { Agent } from "./agent.ts"
 import type { EngineWish } from "./choose-engine.ts"
 import { claimHome, openControl } from "./control.ts"
 import type { Home } from "./home.ts"
+import { measuredHere } from "./measured.ts"
 import { type MetricsOptions, openMetrics } from "./metrics.ts"
 import { type Mode, readPause } from "./mode.ts"
-import type { Supervision } from "./notification.ts"
+import { Notifier, type Supervision } from "./notification.ts"
 import { openEngines, passJail } from "./open-engines.ts"
 import { type Offering, openSlots } from "./open-slots.ts"
 import { requireSettings } from "./settings.ts"
@@ -47,6 +43,9 @@ export interface ServeOptions {
   program: { name: string; version: string }
   log: Logger
 }
+
+/** A quick look at as many cards as a rig has. */
+const MEASURING_LIMIT_MS = 15 * 60_000
 
 /**
  * Serves until the signal aborts or the agent is drained; tells what this home has earned in all.
@@ -103,7 +102,7 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
 
 /** The agent and its parts; what has to be closed is closed with the stack. */
 async function openAgent(
-  { home, offering, isolation, sysfs, program, log }: ServeOptions,
+  { home, offering, isolation, sysfs, program, supervision = null, log }: ServeOptions,
   mode: Mode,
   parts: AsyncDisposableStack,
   signal: AbortSignal,
@@ -153,22 +152,28 @@ async function openAgent(
     sendEveryMs: SEND_EVERY_MS,
     meter: (cards: Berth["gpus"]) => telemetry.meter(cards.map(telemetry.identify)),
   }
-  const measured = await reportFor(home, offering.gpus === "none" ? null : detected, log)
+  const measured = await measuredHere(
+    {
+      ...{ home, isolation, sysfs, log, agent: `${program.name}/${program.version}` },
+      given: { cpus: offering.cpus, memoryMiB: offering.memoryMiB },
+      gpus: offering.gpus === "none" ? null : detected,
+      isFree: mode.mode === "serving" && journal.open().length === 0,
+      onMeasuring: () => tellMeasuring(supervision, log),
+    },
+    signal,
+  )
   const agent = new Agent({ home, mode, slots, measured, telemetry, link, journal, ports, gpuEngine, log })
   return { agent, telemetry, journal, ports, chosen, slots }
 }
 
-/** The newest whole report, where the machine is still the one that was measured. @param gpus null where nobody looked for cards. */
-async function reportFor(home: Home, gpus: DetectedGpu[] | null, log: Logger): Promise<SignedReport | null> {
-  const hint = "Measure it with `zg-agent bench`: shards that ask for figures go to those who have them."
-  const made = await new History(home.reports).newest(isWhole)
-  if (made === null) {
-    log.info({ hint }, "bench.missing")
-    return null
-  }
-  const changed = gpus && whyOutdated(made.report, gpus, os.release())
-  if (changed) log.warn({ changed, hint }, "bench.outdated")
-  return changed ? null : made
+/** A supervisor that waits for the start must not take a measurement for a hang. */
+async function tellMeasuring(supervision: Supervision | null, log: Logger): Promise<void> {
+  if (supervision === null) return
+  const extendUsec = MEASURING_LIMIT_MS * 1000
+  await new Notifier(supervision, log).say({
+    STATUS: "Measuring this machine",
+    EXTEND_TIMEOUT_USEC: `${extendUsec}`,
+  })
 }
 
 /** Settles only when this ends with a bug. */
