@@ -5,6 +5,7 @@ import type { PublicKey } from "./keys.ts"
 import { Timestamp } from "./lease.ts"
 import { Measurement, Unmeasured } from "./measurement.ts"
 import { type Bundle, openBundle, Resource, resource, STATEMENT_TYPE } from "./statement.ts"
+import { ThrottleReason } from "./throttle.ts"
 
 export const SCAI = "https://in-toto.io/attestation/scai/v0.3"
 
@@ -54,6 +55,8 @@ export const Moment = z.strictObject({
   temperatureC: z.number().nullable(),
   powerW: z.number().nullable(),
   fanPct: z.number().nullable(),
+  /** Empty: it ran as fast as it could. */
+  throttle: z.array(ThrottleReason).max(ThrottleReason.options.length).nullable(),
 })
 export type Moment = z.infer<typeof Moment>
 
