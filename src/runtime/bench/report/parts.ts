@@ -1,0 +1,79 @@
+import prettyBytes from "pretty-bytes"
+import type { CapacityReport, CardReport, Soundness } from "../../../protocol/capacity-report.ts"
+import type { Measurement, Unmeasured } from "../../../protocol/measurement.ts"
+import { changeOf } from "./compare.ts"
+
+/** Some part of the machine, and what was measured of it. */
+export interface Part {
+  title: string
+  figures: readonly Measurement[]
+  unmeasured: readonly Unmeasured[]
+  /** The same figures with all cards at work at once. */
+  together: readonly Measurement[]
+  /** The same figures in the last run. */
+  last: readonly Measurement[]
+  notes: readonly string[]
+}
+
+/** The host, each card, adapters that are no card, the trainer; a part that was left out has nothing to say. */
+export function partsOf(report: CapacityReport, previous: CapacityReport | null): Part[] {
+  const cards = report.cards.map(card => cardPart(card, previous))
+  const work = workPart(report, previous)
+  return [
+    hostPart(report, previous),
+    ...cards,
+    ...softwareParts(report, previous),
+    ...(work ? [work] : []),
+  ].filter(isFilled)
+}
+
+export function isFilled({ figures, unmeasured, notes }: Part): boolean {
+  return figures.length + unmeasured.length + notes.length > 0
+}
+
+export function hostPart({ host }: CapacityReport, previous: CapacityReport | null): Part {
+  const { cpu, logicalCores, memoryMiB, figures, unmeasured } = host
+  const title = `Host: ${cpu}, ${logicalCores} threads, ${memoryMiB} MiB`
+  return { title, figures, unmeasured, together: [], last: previous?.host.figures ?? [], notes: [] }
+}
+
+export function cardPart(card: CardReport, previous: CapacityReport | null): Part {
+  const { name, identity, state, figures, unmeasured, together, soundness, faults } = card
+  return {
+    title: `Card ${name ?? "unknown"} (${identity}): ${state}`,
+    ...{ figures, unmeasured, together },
+    last: previous?.cards.find(other => other.identity === identity)?.figures ?? [],
+    notes: [
+      ...soundness.map(one => `${one.test}: ${outcomeOf(one)}`),
+      ...faults.map(({ message, hint }) => `${message} ${hint}`),
+    ],
+  }
+}
+
+export function softwareParts({ software }: CapacityReport, previous: CapacityReport | null): Part[] {
+  return software.map(({ adapter, figures, unmeasured }, at) => ({
+    title: `No card: ${adapter.description || adapter.device} is software on the processor`,
+    ...{ figures, unmeasured, together: [], last: previous?.software[at]?.figures ?? [], notes: [] },
+  }))
+}
+
+/** Null where the trainer was not asked for. */
+export function workPart({ work }: CapacityReport, previous: CapacityReport | null): Part | null {
+  if (work === null) return null
+  const { engine, device, figures, unmeasured } = work
+  const title = `Trainer in the sandbox: ${engine ?? "no engine"}, ${device ?? "nothing"}`
+  return { title, figures, unmeasured, together: [], last: previous?.work?.figures ?? [], notes: [] }
+}
+
+/** What a test of soundness found. */
+export function outcomeOf({ test, checked, errors }: Soundness): string {
+  const among = test === "vram-patterns" ? prettyBytes(checked, { binary: true }) : `${checked} results`
+  return `${errors === 0 ? "no error" : `${errors} ERRORS`} in ${among}`
+}
+
+/** What got worse since the last run, such as `matmul-fp32 of Card …`. */
+export function dropsOf(parts: readonly Part[]): string[] {
+  return parts.flatMap(({ title, figures, last }) =>
+    figures.filter(figure => changeOf(figure, last)?.isDrop).map(({ name }) => `${name} of ${title}`),
+  )
+}
