@@ -4,6 +4,7 @@ import { Fault } from "./fault.ts"
 import type { PublicKey } from "./keys.ts"
 import { Timestamp } from "./lease.ts"
 import { Measurement, Unmeasured } from "./measurement.ts"
+import { PciId, PciRevision } from "./pci-id.ts"
 import { type Bundle, openBundle, Resource, resource, STATEMENT_TYPE } from "./statement.ts"
 import { ThrottleReason } from "./throttle.ts"
 
@@ -67,6 +68,9 @@ export const CardReport = z.strictObject({
   name: Text.nullable(),
   uuid: Text.nullable(),
   pciAddress: Text.nullable(),
+  /** What the card is, whatever it is called; null where the machine does not tell. */
+  pciId: PciId.nullable(),
+  pciRevision: PciRevision.nullable(),
   vramMiB: z.int().min(0).nullable(),
   driver: Text.nullable(),
   adapter: Adapter.nullable(),

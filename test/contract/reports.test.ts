@@ -36,6 +36,7 @@ function reportOf(flops: number, state: CapacityReport["cards"][number]["state"]
     cards: [
       {
         ...{ identity: CARD, vendor: "nvidia", name: "A card", uuid: CARD, pciAddress: "0000:01:00.0" },
+        ...{ pciId: "10de:2684", pciRevision: null },
         ...{ vramMiB: 8192, driver: "580", adapter: null, state, figures: [figure("matmul-fp32", flops)] },
         ...{ together: [], unmeasured: [], soundness: [], faults: [], timeline: [] },
       },

@@ -75,11 +75,12 @@ function take(telemetry: Telemetry, identity: string, samples: Sample[]): void {
 }
 
 function cardOf(gpu: DetectedGpu, identity: string, result: CardResult, samples: Sample[]): Card {
-  const { vendor, name, uuid, pciAddress, vramTotalMiB, driverVersion } = gpu
+  const { vendor, name, uuid, pciAddress, pciId, pciRevision, vramTotalMiB, driverVersion } = gpu
   return {
     identity: identity.slice(0, TEXT_CHARS),
     vendor,
-    ...{ name: brief(name), uuid: brief(uuid), pciAddress, driver: brief(driverVersion) },
+    ...{ name: brief(name), uuid: brief(uuid), driver: brief(driverVersion) },
+    ...{ pciAddress, pciId, pciRevision },
     vramMiB: vramTotalMiB === null ? null : Math.floor(vramTotalMiB),
     adapter: result.adapter,
     state: stateOf(result),

@@ -1,4 +1,5 @@
 import { z } from "zod"
+import { PciId, PciRevision } from "../../protocol/pci-id.ts"
 
 /** `0000:01:00.0`: domain, bus, device and function, as sysfs writes them. */
 export const PciAddress = z.string().regex(/^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/)
@@ -24,6 +25,9 @@ export const DetectedGpu = z.strictObject({
   name: z.string().nullable(),
   uuid: z.string().nullable(),
   pciAddress: PciAddress.nullable(),
+  /** What the card is, whatever it is called. */
+  pciId: PciId.nullable(),
+  pciRevision: PciRevision.nullable(),
   vramTotalMiB: Reading,
   vramUsedMiB: Reading,
   driverVersion: z.string().nullable(),
@@ -55,6 +59,8 @@ export const UNREPORTED = {
   name: null,
   uuid: null,
   pciAddress: null,
+  pciId: null,
+  pciRevision: null,
   vramTotalMiB: null,
   vramUsedMiB: null,
   driverVersion: null,

@@ -1,6 +1,8 @@
 import { hexOf } from "../drm/number.ts"
+import { pciIdOf, pciRevisionOf } from "../drm/pci-id.ts"
 import { generationOf } from "../drm/pcie-link.ts"
 import { UNREPORTED } from "../gpu.ts"
+import { AMD } from "./chip.ts"
 import { targetOfText } from "./gfx-target.ts"
 import { coversSeveral, productName } from "./product-name.ts"
 import { filled, type Readings, type SmiCard } from "./record.ts"
@@ -55,12 +57,15 @@ function at(entry: unknown, ...paths: string[]): unknown {
 }
 
 function cardOf(entry: Record<string, unknown>): SmiCard {
+  const device = hexOf(textOf(at(entry, "asic.device_id")))
   const names = ["asic.market_name", "board.product_name"].map(path => productName(at(entry, path)))
   const readings: Readings = {
     ...UNREPORTED,
     name: names.find(name => name !== null && !coversSeveral(name)) ?? null,
     uuid: uniqueIdOf(textOf(at(entry, "asic.asic_serial"))),
     pciAddress: addressOf(at(entry, "bus.bdf", "bdf")),
+    pciId: pciIdOf(AMD, device),
+    pciRevision: pciRevisionOf(hexOf(textOf(at(entry, "asic.rev_id")))),
     vramTotalMiB: mibOfValue(at(entry, "mem_usage.total_vram", "vram.size", "vram.vram_size"), "mb"),
     vramUsedMiB: mibOfValue(at(entry, "mem_usage.used_vram"), "mb"),
     driverVersion: versionOf(at(entry, "driver.version", "driver.driver_version")),
@@ -96,7 +101,7 @@ function cardOf(entry: Record<string, unknown>): SmiCard {
   }
   return {
     ...plausible(readings),
-    device: hexOf(textOf(at(entry, "asic.device_id"))),
+    device,
     familyName: names.find(name => name !== null) ?? null,
   }
 }

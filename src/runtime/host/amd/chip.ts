@@ -1,3 +1,6 @@
+/** AMD's number as a vendor of PCI devices. */
+export const AMD = 0x1002
+
 /** What is known of a chip from its PCI device id alone. */
 export interface Chip {
   /** The compiler's target, such as `gfx1030`; null where one id covers several, or where ROCm never had one. */

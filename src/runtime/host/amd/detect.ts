@@ -6,13 +6,12 @@ import { openSysfs, type Sysfs } from "../drm/sysfs.ts"
 import type { Detection, GpuProblem } from "../gpu.ts"
 import { askTools, type Programs, ROCM_PROGRAMS, type ToolReport } from "./ask-tools.ts"
 import { toolProblem } from "./call-tool.ts"
+import { AMD } from "./chip.ts"
 import { judge } from "./judge.ts"
 import { readKfdNodes } from "./kfd.ts"
 import { merge, recordOf } from "./merge.ts"
 import { type NameTables, readCard } from "./read-card.ts"
 import type { AmdRecord } from "./record.ts"
-
-const AMD = 0x1002
 
 export interface DetectAmdOptions {
   /** Where sysfs is mounted, or a recorded copy of it lies. */

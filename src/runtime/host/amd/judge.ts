@@ -26,8 +26,10 @@ export function judge(record: AmdRecord, hasKfd: boolean): Omit<DetectedGpu, "in
 }
 
 /** What stays true of a card that no longer answers. */
-function lasting({ name, uuid, pciAddress, vramTotalMiB, driverVersion, gfxTarget }: Readings): Readings {
-  return { ...UNREPORTED, name, uuid, pciAddress, vramTotalMiB, driverVersion, gfxTarget }
+function lasting(readings: Readings): Readings {
+  const { name, uuid, pciAddress, pciId, pciRevision, vramTotalMiB, driverVersion, gfxTarget } = readings
+  const known = { name, uuid, pciAddress, pciId, pciRevision, vramTotalMiB, driverVersion, gfxTarget }
+  return { ...UNREPORTED, ...known }
 }
 
 function lossOf({ offTheBus, driver }: AmdRecord): string | null {

@@ -1,11 +1,11 @@
 import { integerOf, within } from "../drm/number.ts"
 import { keyValues } from "../drm/pci-card.ts"
 import type { Sysfs } from "../drm/sysfs.ts"
+import { AMD } from "./chip.ts"
 import { targetOfVersion } from "./gfx-target.ts"
 import { uniqueIdOfDecimal } from "./unique-id.ts"
 
 const NODES = "class/kfd/kfd/topology/nodes"
-const AMD = 0x1002
 
 /** What the kernel's compute driver knows of a GPU. */
 export interface KfdNode {

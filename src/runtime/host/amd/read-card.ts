@@ -1,6 +1,7 @@
 import { amdgpuName, pciName } from "../drm/id-files.ts"
 import { integerOf, mibOf, within } from "../drm/number.ts"
 import type { PciCard } from "../drm/pci-card.ts"
+import { pciIdOf, pciRevisionOf } from "../drm/pci-id.ts"
 import { readPcieLink } from "../drm/pcie-link.ts"
 import type { Sysfs } from "../drm/sysfs.ts"
 import { UNREPORTED } from "../gpu.ts"
@@ -35,6 +36,8 @@ export async function readCard(
     name: amdgpuName(tables.amdgpuIds, card) ?? productName(await text("product_name")),
     uuid: uniqueIdOf(await text("unique_id")) ?? kfd?.uuid ?? null,
     pciAddress: card.pciAddress,
+    pciId: pciIdOf(card.vendor, card.device),
+    pciRevision: pciRevisionOf(card.revision),
     vramTotalMiB,
     vramUsedMiB: within(await mib("mem_info_vram_used"), 0, vramTotalMiB ?? Number.MAX_SAFE_INTEGER),
     driverVersion: card.driver === "radeon" ? null : versionOf(await sysfs.text("module/amdgpu/version")),

@@ -1,5 +1,7 @@
 import { hexOf } from "../drm/number.ts"
+import { pciIdOf, pciRevisionOf } from "../drm/pci-id.ts"
 import { UNREPORTED } from "../gpu.ts"
+import { AMD } from "./chip.ts"
 import { targetOfText } from "./gfx-target.ts"
 import { coversSeveral, productName } from "./product-name.ts"
 import { starredClock } from "./read-card.ts"
@@ -51,6 +53,7 @@ function fieldsOf(card: Record<string, unknown>): Fields {
 }
 
 function cardOf(fields: Fields): SmiCard {
+  const device = hexOf(prefixed(fields.get("device id")) ?? prefixed(fields.get("gpu id")))
   const names = ["card series", "device name", "market name", "card model"].map(key =>
     productName(fields.get(key)),
   )
@@ -60,6 +63,8 @@ function cardOf(fields: Fields): SmiCard {
     name: exact,
     uuid: uniqueIdOf(textOf(fields.get("unique id"))),
     pciAddress: addressOf(fields.get("pci bus")),
+    pciId: pciIdOf(AMD, device),
+    pciRevision: pciRevisionOf(hexOf(prefixed(fields.get("device rev")))),
     vramTotalMiB: mibOfValue(fields.get("vram total memory (b)"), "b"),
     vramUsedMiB: mibOfValue(fields.get("vram total used memory (b)"), "b"),
     driverVersion: versionOf(fields.get("driver version")),
@@ -81,7 +86,7 @@ function cardOf(fields: Fields): SmiCard {
   })
   return {
     ...readings,
-    device: hexOf(prefixed(fields.get("device id")) ?? prefixed(fields.get("gpu id"))),
+    device,
     familyName: names.find(name => name !== null) ?? null,
   }
 }

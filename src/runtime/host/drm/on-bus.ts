@@ -1,6 +1,7 @@
 import { type DetectedGpu, UNREPORTED } from "../gpu.ts"
 import { type IdFiles, pciName, readFirst, SYSTEM_ID_FILES } from "./id-files.ts"
 import type { PciCard } from "./pci-card.ts"
+import { pciIdOf, pciRevisionOf } from "./pci-id.ts"
 import { readPcieLink } from "./pcie-link.ts"
 import type { Sysfs } from "./sysfs.ts"
 
@@ -20,6 +21,8 @@ export async function cardsOnBus(
     vendor,
     name: pciName(table, card),
     pciAddress: card.pciAddress,
+    pciId: pciIdOf(card.vendor, card.device),
+    pciRevision: pciRevisionOf(card.revision),
     pcie: links[index] ?? UNREPORTED.pcie,
     backends: [],
     health: card.offTheBus ? ("lost" as const) : ("ok" as const),

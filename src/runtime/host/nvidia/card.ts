@@ -2,7 +2,7 @@ import { type DetectedGpu, UNREPORTED } from "../gpu.ts"
 import { type Finding, findings } from "./health.ts"
 import { migInstances } from "./mig.ts"
 import { powerDraw, powerLimit } from "./power.ts"
-import { capability, pciAddress, positive, quantity, uuid, words } from "./reading.ts"
+import { capability, pciAddress, pciId, positive, quantity, uuid, words } from "./reading.ts"
 import { type GpuRecord, type Node, text } from "./record.ts"
 
 /** A card before it has its number in the list; `index` is the driver's own, where it said one. */
@@ -37,6 +37,7 @@ export function cardOf(record: GpuRecord, driverVersion: string | null): FoundCa
     name: words(text(root, "product_name")),
     uuid: uuid(text(root, "uuid")),
     pciAddress: addressOf(record),
+    pciId: pciId(text(root, "pci", "pci_device_id")),
     driverVersion,
     ...readings(root),
     mig: migInstances(root),

@@ -90,3 +90,9 @@ export function pciAddress(printed: Printed): string | null {
   const digits = Number.parseInt(domain, 16).toString(16).padStart(4, "0")
   return `${digits}:${bus}:${device}.${fn}`.toLowerCase()
 }
+
+/** `220410DE`, the device before the vendor → `10de:2204`. */
+export function pciId(printed: Printed): string | null {
+  const [, device, vendor] = printed?.trim().match(/^(?:0x)?([0-9a-f]{4})(10de)$/i) ?? []
+  return device === undefined || vendor === undefined ? null : `${vendor}:${device}`.toLowerCase()
+}

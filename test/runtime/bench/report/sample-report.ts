@@ -17,6 +17,8 @@ export const CARD: Card = {
   ...{
     uuid: "GPU-0ad3f2b6-8df5-cb18-6b7c-6c7a10f1d7e9",
     pciAddress: "0000:01:00.0",
+    pciId: "10de:2684",
+    pciRevision: null,
     vramMiB: 24_564,
     driver: "535.86",
   },

@@ -33,6 +33,8 @@ test("RX 580: every field, as the kernel gives it", async () => {
       name: "AMD Radeon RX 580 Series",
       uuid: null,
       pciAddress: "0000:01:00.0",
+      pciId: "1002:67df",
+      pciRevision: "e7",
       vramTotalMiB: 8192,
       vramUsedMiB: 1159,
       driverVersion: null,
@@ -214,6 +216,8 @@ test("eight cards on risers: the dead one is lost, with what to do; the others a
   expect(cards[5]).toMatchObject({
     name: "AMD Radeon RX 570 Series",
     pciAddress: "0000:07:00.0",
+    pciId: "1002:67df",
+    pciRevision: "ef",
     vramTotalMiB: null,
     pcie: { gen: null, width: null, maxWidth: null },
     offerable: false,
@@ -243,7 +247,7 @@ test("a card that answers only ones has fallen off the bus; its old readings do 
 test("a card held for a virtual machine is well and not offerable", async () => {
   const content = "DRIVER=vfio-pci\nPCI_CLASS=30000\nPCI_ID=1002:73BF\nPCI_SLOT_NAME=0000:0c:00.0\n"
   const [card] = await look(await unpack([{ place: "bus/pci/devices/0000:0c:00.0/uevent", content }]))
-  expect(card).toMatchObject({ health: "ok", offerable: false })
+  expect(card).toMatchObject({ pciId: "1002:73bf", pciRevision: null, health: "ok", offerable: false })
   expect(card?.reasons).toEqual(["The card is held for a virtual machine by vfio-pci."])
 })
 

@@ -14,6 +14,7 @@ test("Intel graphics are listed by name and place, and not offerable; the AMD ca
       vendor: "intel",
       name: "CoffeeLake-S GT2 [UHD Graphics 630]",
       pciAddress: "0000:00:02.0",
+      pciId: "8086:3e92",
       vramTotalMiB: null,
       health: "ok",
       offerable: false,

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest"
 import {
   pciAddress,
+  pciId,
   quantity,
   type Unit,
   uuid,
@@ -79,4 +80,11 @@ test("PCI addresses are written as sysfs writes them", () => {
   expect(pciAddress("00000009:01:00.0")).toBe("0009:01:00.0")
   expect(pciAddress("0001A2B3:01:00.0")).toBe("1a2b3:01:00.0")
   expect(pciAddress("N/A")).toBeNull()
+})
+
+test("PCI ids are written with the vendor first, and other vendors' are none of ours", () => {
+  expect(pciId("220410DE")).toBe("10de:2204")
+  expect(pciId(" 0x2B8510DE ")).toBe("10de:2b85")
+  for (const printed of [null, "N/A", "2204", "22041002", "FFFFFFFF", "1220410DE"])
+    expect(pciId(printed)).toBeNull()
 })
