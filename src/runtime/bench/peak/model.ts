@@ -14,15 +14,14 @@ export interface Model {
   boostMhz: number
   /** Where matrix units have a boost clock of their own. */
   matrixBoostMhz?: number
-  busBits: number
-  /** Gigabits per second on each line of the memory's bus. */
-  gbitPerPin: number
+  /** Lines of the memory's bus, and gigabits per second on each. */
+  memory: readonly [busBits: number, gbitPerLine: number]
   /** Where one id covers boards with other memory, too: the size of this one's. */
   vramGiB?: number
 }
 
-/** Models with their figures from one source. */
-export interface Source {
+/** Models whose figures are from one source. */
+export interface Group {
   source: string
   rates: Rates
   models: readonly Model[]
