@@ -1,6 +1,7 @@
 import type { CapacityReport } from "../protocol/capacity-report.ts"
 import type { Benched } from "../runtime/agent/bench.ts"
 import type { Progress } from "../runtime/bench/host/figure.ts"
+import { percent } from "../runtime/bench/peak/remarks.ts"
 import { amount, gained, spread } from "../runtime/bench/report/amount.ts"
 import { dropsOf, type Part, partsOf } from "../runtime/bench/report/parts.ts"
 import { columns } from "./table.ts"
@@ -29,7 +30,8 @@ export function benchReport({ report, previous, unsent, path }: Benched): string
   ].join("\n\n")
 }
 
-function partLines({ title, figures, unmeasured, together, last, notes }: Part): string {
+function partLines({ title, figures, unmeasured, together, last, shares, notes }: Part): string {
+  const hasPeak = Object.keys(shares).length > 0
   const all = together.length > 0
   const since = last.length > 0
   const rows = figures.map(figure => {
@@ -38,6 +40,7 @@ function partLines({ title, figures, unmeasured, together, last, notes }: Part):
       `  ${figure.name}`,
       amount(figure.median, figure.unit),
       `±${spread(figure)} %`,
+      ...(hasPeak ? [shareOf(figure.name, shares)] : []),
       ...(all ? [others === undefined ? "" : amount(others.median, others.unit)] : []),
       ...(since ? [gained(figure, last)] : []),
     ]
@@ -46,6 +49,7 @@ function partLines({ title, figures, unmeasured, together, last, notes }: Part):
     "  figure",
     "median",
     "spread",
+    ...(hasPeak ? ["of peak"] : []),
     ...(all ? ["all at once"] : []),
     ...(since ? ["last run"] : []),
   ]
@@ -55,6 +59,12 @@ function partLines({ title, figures, unmeasured, together, last, notes }: Part):
     ...unmeasured.map(({ name, reason }) => `  ${name}: ${reason}`),
     ...notes.map(note => `  ${note}`),
   ].join("\n")
+}
+
+/** Nothing where the peak of such a figure is not known. */
+function shareOf(name: string, shares: Part["shares"]): string {
+  const share = shares[name]
+  return share === undefined ? "" : percent(share)
 }
 
 function heldOf({ jail }: CapacityReport): string {

@@ -15,6 +15,7 @@ const IMAGE = `zg-test/bench-${process.pid}:latest`
 interface Benched {
   report: CapacityReport
   bundle: Parameters<typeof checkCapacity>[0]
+  peaks: unknown[]
   previous: CapacityReport | null
   path: string
   unsent: string | null
@@ -38,11 +39,12 @@ const bench = (...more: string[]) =>
 test("a part alone is measured before there is a marketplace, signed, kept, and not told", {
   timeout: 120_000,
 }, async () => {
-  const { report, bundle, path, unsent } = await bench("--only", "gpus")
+  const { report, bundle, peaks, path, unsent } = await bench("--only", "gpus")
   checkCapacity(bundle, (await loadIdentity(join(town.home("agent"), "identity.pem"))).publicKey, report)
   expect(JSON.parse(await readFile(path, "utf8"))).toEqual({ report, bundle })
   expect(unsent).toMatch(/whole reports/)
   expect(report).toMatchObject({ depth: "quick", parts: ["gpus"], work: null, host: { figures: [] } })
+  expect(peaks).toHaveLength(report.cards.length)
   // A processor that plays a card is named as one, and is no card.
   for (const { adapter } of report.software) expect(adapter.isSoftware).toBe(true)
   if (findSoftwareAdapter() !== null) expect(report.software).toHaveLength(1)

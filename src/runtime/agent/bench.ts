@@ -14,6 +14,7 @@ import { type Figures, type Progress, together, unmeasured, type Watch } from ".
 import { measureHost } from "../bench/host/host.ts"
 import { measureNetwork } from "../bench/host/network.ts"
 import { type InstructionSets, lookAtProcessor } from "../bench/host/processor.ts"
+import { type CardPeak, cardPeakOf } from "../bench/peak/share.ts"
 import { History, type SignedReport } from "../bench/report/history.ts"
 import { detectGpus } from "../host/detect-gpus.ts"
 import type { DetectedGpu } from "../host/gpu.ts"
@@ -38,6 +39,8 @@ export interface BenchOptions extends TrainerOptions {
 export interface Benched extends SignedReport {
   /** The last run on this machine before this one. */
   previous: CapacityReport | null
+  /** Each card's figures beside its theoretical peak; not in the report, as anybody can derive it. */
+  peaks: CardPeak[]
   /** Where it is kept. */
   path: string
   /** Why the marketplace does not have it; null when it does. */
@@ -62,7 +65,8 @@ export async function bench(options: BenchOptions, watch: Watch): Promise<Benche
   const hasParts = ({ parts }: CapacityReport) => report.parts.every(part => parts.includes(part))
   const previous = (await history.newest(hasParts))?.report ?? null
   const path = await history.keep(made)
-  return { ...made, previous, path, unsent: await whyUnsent(home, agent, made, watch.signal) }
+  const peaks = report.cards.map(cardPeakOf)
+  return { ...made, peaks, previous, path, unsent: await whyUnsent(home, agent, made, watch.signal) }
 }
 
 async function measure(options: BenchOptions, watch: Watch): Promise<CapacityReport> {

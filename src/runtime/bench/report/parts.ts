@@ -1,6 +1,8 @@
 import prettyBytes from "pretty-bytes"
 import type { CapacityReport, CardReport, Soundness } from "../../../protocol/capacity-report.ts"
 import type { Measurement, Unmeasured } from "../../../protocol/measurement.ts"
+import { peakRemarks } from "../peak/remarks.ts"
+import { cardPeakOf } from "../peak/share.ts"
 import { changeOf } from "./compare.ts"
 
 /** Some part of the machine, and what was measured of it. */
@@ -12,8 +14,13 @@ export interface Part {
   together: readonly Measurement[]
   /** The same figures in the last run. */
   last: readonly Measurement[]
+  /** Of the card's theoretical peak, by the figure's name. */
+  shares: Readonly<Record<string, number>>
   notes: readonly string[]
 }
+
+/** What only cards have. */
+const PLAIN = { together: [], shares: {}, notes: [] }
 
 /** The host, each card, adapters that are no card, the trainer; a part that was left out has nothing to say. */
 export function partsOf(report: CapacityReport, previous: CapacityReport | null): Part[] {
@@ -34,7 +41,7 @@ export function isFilled({ figures, unmeasured, notes }: Part): boolean {
 export function hostPart({ host }: CapacityReport, previous: CapacityReport | null): Part {
   const { cpu, logicalCores, memoryMiB, figures, unmeasured } = host
   const title = `Host: ${cpu}, ${logicalCores} threads, ${memoryMiB} MiB`
-  return { title, figures, unmeasured, together: [], last: previous?.host.figures ?? [], notes: [] }
+  return { ...PLAIN, title, figures, unmeasured, last: previous?.host.figures ?? [] }
 }
 
 export function cardPart(card: CardReport, previous: CapacityReport | null): Part {
@@ -43,7 +50,9 @@ export function cardPart(card: CardReport, previous: CapacityReport | null): Par
     title: `Card ${name ?? "unknown"} (${identity}): ${state}`,
     ...{ figures, unmeasured, together },
     last: previous?.cards.find(other => other.identity === identity)?.figures ?? [],
+    shares: cardPeakOf(card).shares,
     notes: [
+      ...peakRemarks(card),
       ...soundness.map(one => `${one.test}: ${outcomeOf(one)}`),
       ...faults.map(({ message, hint }) => `${message} ${hint}`),
     ],
@@ -53,7 +62,7 @@ export function cardPart(card: CardReport, previous: CapacityReport | null): Par
 export function softwareParts({ software }: CapacityReport, previous: CapacityReport | null): Part[] {
   return software.map(({ adapter, figures, unmeasured }, at) => ({
     title: `No card: ${adapter.description || adapter.device} is software on the processor`,
-    ...{ figures, unmeasured, together: [], last: previous?.software[at]?.figures ?? [], notes: [] },
+    ...{ ...PLAIN, figures, unmeasured, last: previous?.software[at]?.figures ?? [] },
   }))
 }
 
@@ -62,7 +71,7 @@ export function workPart({ work }: CapacityReport, previous: CapacityReport | nu
   if (work === null) return null
   const { engine, device, figures, unmeasured } = work
   const title = `Trainer in the sandbox: ${engine ?? "no engine"}, ${device ?? "nothing"}`
-  return { title, figures, unmeasured, together: [], last: previous?.work?.figures ?? [], notes: [] }
+  return { ...PLAIN, title, figures, unmeasured, last: previous?.work?.figures ?? [] }
 }
 
 /** What a test of soundness found. */

@@ -18,6 +18,7 @@ test("what the tests of soundness found is said in bytes and in results", () => 
   ]
   const [part] = partsOf(sampleReport({ cards: [{ ...CARD, soundness }] }), null)
   expect(part?.notes).toEqual([
+    expect.stringMatching(/^of peak: /),
     "vram-patterns: no error in 16 GiB",
     "repeated-kernel: 2 ERRORS in 4096 results",
   ])
