@@ -52,7 +52,7 @@ export function minute(time: string): string {
 function servingTables({ slots, cards }: AgentStatus): string[] {
   const work = columns(["slot", "device", "work", "step"], slots.map(slotRow))
   if (cards.length === 0) return ["", work]
-  const head = ["GPU", "place", "VRAM", "temp", "load", "power", "fan", "energy"]
+  const head = ["GPU", "place", "VRAM", "temp", "load", "power", "fan", "throttled by", "energy"]
   return ["", work, "", columns(head, cards.map(cardRow))]
 }
 
@@ -76,6 +76,7 @@ function cardRow({ name, pciAddress, vramTotalMiB, sample, energyJoules }: CardS
     unit(sample?.utilizationPct ?? null, "%"),
     share(sample?.powerDrawW ?? null, sample?.powerLimitW ?? null, "W"),
     unit(sample?.fanPct ?? null, "%"),
+    sample?.throttle?.join(", ") ?? "",
     energyJoules === null ? "" : `${(energyJoules / 3_600_000).toFixed(3)} kWh`,
   ]
 }

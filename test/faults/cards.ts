@@ -7,7 +7,7 @@ const HERE = import.meta.dirname
 const RECORDED = join(HERE, "../recorded/nvidia/rtx-4090-535.xml")
 const CARD = "GPU-0ad3f2b6-8df5-cb18-6b7c-6c7a10f1d7e9"
 const TABLE = `--query-gpu=${TABLE_FIELDS} --format=csv,noheader`
-const ROW = `${CARD}, 61, 97, 20480, 300.5, 450, 40, 2520, 10501, 00000000:01:00.0\n`
+const ROW = `${CARD}, 61, 97, 20480, 300.5, 450, 40, 2520, 10501, 0x0000000000000000, 00000000:01:00.0\n`
 /** What the driver's tool says of a card that has fallen off the bus, and its exit code. */
 const LOST: Play = {
   stdout:

@@ -13,7 +13,7 @@ import { eventually, importShell, Town } from "./town.ts"
 const IMAGE = "zg-test/gpu-slots:latest"
 const CARD = "GPU-0ad3f2b6-8df5-cb18-6b7c-6c7a10f1d7e9"
 /** One round of the sampler, as the driver answers it. */
-const ROW = `${CARD}, 61, 97, 20480, 300.5, 450, 40, 2520, 10501, 00000000:01:00.0`
+const ROW = `${CARD}, 61, 97, 20480, 300.5, 450, 40, 2520, 10501, 0x0000000000000024, 00000000:01:00.0`
 const TABLE = `--query-gpu=${TABLE_FIELDS} --format=csv,noheader`
 
 /** An engine that has a hook for NVIDIA's cards: a stand-in that notes what it is asked for and gives nothing. */
@@ -93,7 +93,10 @@ withDaemon("a card is a slot, is sampled, and a job for it gets it", { timeout: 
   expect(sampled.slots).toMatchObject([
     { id: CARD, device: "cuda", gpus: [{ uuid: CARD, pciAddress: "0000:01:00.0" }], shard: null },
   ])
-  expect(sampled.cards[0]?.sample).toMatchObject({ temperatureC: 61, utilizationPct: 97, powerDrawW: 300.5 })
+  expect(sampled.cards[0]?.sample).toMatchObject({
+    ...{ temperatureC: 61, utilizationPct: 97, powerDrawW: 300.5 },
+    throttle: ["thermal", "power"],
+  })
   const text = await metrics()
   expect(text).toMatch(new RegExp(`^hw_power_watts\\{.*hw_id="${CARD}".*\\} 300\\.5$`, "m"))
   expect(text).toMatch(/^DCGM_FI_DEV_GPU_TEMP\{.*\} 61$/m)

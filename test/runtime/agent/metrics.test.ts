@@ -27,6 +27,7 @@ const WHOLE: CardReport = {
     fanPct: 70,
     coreMhz: 1875,
     memoryMhz: 9501,
+    throttle: ["power"],
   },
   energyJoules: 12.5,
   gaps: 3,
@@ -90,6 +91,7 @@ test("a card's readings, in OpenTelemetry's names and base units", async () => {
     hw_status: [1, 0, 0],
     zg_gpu_power_limit_watts: [320],
     zg_gpu_clock_hertz: [1875e6, 9501e6],
+    zg_gpu_throttled: [0, 1, 0, 0, 0, 0],
     zg_telemetry_gaps_total: [3],
   })
   expect(metrics.get("hw_power_watts")?.samples[0]?.labels).toEqual({

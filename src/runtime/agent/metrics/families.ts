@@ -1,3 +1,4 @@
+import { ThrottleReason } from "../../../protocol/throttle.ts"
 import type { CardReport } from "../../host/telemetry/telemetry.ts"
 import type { Family, MetricsReport } from "./report.ts"
 
@@ -41,6 +42,7 @@ export function cardFamilies(cards: readonly CardReport[]): Family[] {
     statusOf(cards),
     gauge("zg_gpu_power_limit_watts", "Power limit in force.", card => card.sample?.powerLimitW ?? null),
     clocksOf(cards),
+    throttlesOf(cards),
     {
       name: "zg_telemetry_gaps_total",
       help: "Periods since the agent's start in which a card gave no sample.",
@@ -138,6 +140,23 @@ function clocksOf(cards: readonly CardReport[]): Family {
     help: "Clocks of the GPU.",
     type: "gauge",
     labels: ["hw_id", "clock"],
+    values,
+  }
+}
+
+/** As NVIDIA's and AMD's cards tell it; one that says nothing of it has no values. */
+function throttlesOf(cards: readonly CardReport[]): Family {
+  const values = cards.flatMap(({ identity, sample }) =>
+    ThrottleReason.options.map(reason => {
+      const told = sample?.throttle ?? null
+      return { labels: { hw_id: identity, reason }, value: told && (told.includes(reason) ? 1 : 0) }
+    }),
+  )
+  return {
+    name: "zg_gpu_throttled",
+    help: "1 for each reason for which the GPU says that it is throttled.",
+    type: "gauge",
+    labels: ["hw_id", "reason"],
     values,
   }
 }

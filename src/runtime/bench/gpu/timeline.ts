@@ -17,7 +17,7 @@ export function joinTimeline(rates: readonly Rate[], samples: readonly Sample[])
       temperatureC: sample?.temperatureC ?? null,
       powerW: sample?.powerDrawW ?? null,
       fanPct: sample?.fanPct ?? null,
-      throttle: null,
+      throttle: sample?.throttle ?? null,
     }
   })
 }

@@ -1,3 +1,4 @@
+import { throttleOf } from "../amd/gpu-metrics.ts"
 import { starredClock } from "../amd/read-card.ts"
 import { findSensors, type SensorPlaces, sensorsAt } from "../amd/sensors.ts"
 import { integerOf, mibOf, within } from "../drm/number.ts"
@@ -68,6 +69,8 @@ async function readingsOf({
   }
   const sensors = await sensorsAt(places, async name => (places.monitor === null ? null : sensor(name)))
   const total = mibOf(integerOf(await files.fixed(`${folder}/mem_info_vram_total`)))
+  const metrics = await files.bytes(`${folder}/gpu_metrics`)
+  const throttle = metrics && throttleOf(metrics)
   const used = mibOf(integerOf(await text("mem_info_vram_used")))
   return {
     temperatureC: sensors.temperatureC,
@@ -78,6 +81,7 @@ async function readingsOf({
     fanPct: sensors.fanPct,
     coreMhz: starredClock(await text("pp_dpm_sclk")) ?? sensors.coreMhz,
     memoryMhz: starredClock(await text("pp_dpm_mclk")) ?? sensors.memoryMhz,
+    throttle,
   }
 }
 

@@ -6,7 +6,18 @@ import type { Sysfs } from "../drm/sysfs.ts"
 const PAGE_BYTES = 4096
 
 /** What a card answers that sleeps, is busy or does not let us read: no value this time, and its file stays good. */
-const NO_VALUE = ["EIO", "EINVAL", "EBUSY", "EPERM", "EACCES", "EAGAIN", "ETIMEDOUT", "EREMOTEIO", "ENODATA"]
+const NO_VALUE = [
+  "EIO",
+  "EINVAL",
+  "EBUSY",
+  "EPERM",
+  "EACCES",
+  "EAGAIN",
+  "ETIMEDOUT",
+  "EREMOTEIO",
+  "ENODATA",
+  "ENOTSUP",
+]
 
 /**
  * Attributes that are opened once and read again and again from their start, which makes the kernel write them anew. Reading is
@@ -36,12 +47,17 @@ export class HeldFiles {
    * @throws when the file is no more.
    */
   async text(place: string): Promise<string | null> {
+    const text = (await this.bytes(place))?.toString("utf8").replaceAll("\0", "").trim()
+    return text === undefined || text === "" ? null : text
+  }
+
+  /** As {@link text}, for an attribute that is none; the bytes are good until the next reading. */
+  async bytes(place: string): Promise<Buffer | null> {
     const handle = this.#handles.get(place) ?? (await this.#open(place))
     if (handle === null) return null
     try {
       const { bytesRead } = await handle.read(this.#buffer, 0, PAGE_BYTES, 0)
-      const text = this.#buffer.toString("utf8", 0, bytesRead).replaceAll("\0", "").trim()
-      return text === "" ? null : text
+      return this.#buffer.subarray(0, bytesRead)
     } catch (error) {
       if (NO_VALUE.includes((error as NodeJS.ErrnoException).code ?? "")) return null
       throw error

@@ -1,10 +1,14 @@
 import { type Printed, pciAddress, positive, quantity } from "../nvidia/reading.ts"
+import { throttleOf } from "../nvidia/throttle.ts"
 import type { Readings } from "./sample.ts"
 
-type Reader = (printed: Printed) => number | null
+interface Column<Value> {
+  fields: readonly string[]
+  read: (printed: Printed) => Value
+}
 
 /** Each reading, the names that its field has (the next is asked for where a driver does not know the first), and how it is read. */
-const COLUMNS: Record<keyof Readings, { fields: readonly string[]; read: Reader }> = {
+const COLUMNS: { [Reading in keyof Readings]: Column<Readings[Reading]> } = {
   temperatureC: { fields: ["temperature.gpu"], read: cell => quantity(cell, "C") },
   utilizationPct: { fields: ["utilization.gpu"], read: cell => quantity(cell, "%") },
   vramUsedMiB: { fields: ["memory.used"], read: cell => quantity(cell, "MIB") },
@@ -13,6 +17,7 @@ const COLUMNS: Record<keyof Readings, { fields: readonly string[]; read: Reader 
   fanPct: { fields: ["fan.speed"], read: cell => quantity(cell, "%") },
   coreMhz: { fields: ["clocks.sm", "clocks.current.sm"], read: cell => quantity(cell, "MHZ") },
   memoryMhz: { fields: ["clocks.mem", "clocks.current.memory"], read: cell => quantity(cell, "MHZ") },
+  throttle: { fields: ["clocks_event_reasons.active", "clocks_throttle_reasons.active"], read: throttleOf },
 }
 
 const READINGS = Object.keys(COLUMNS) as (keyof Readings)[]

@@ -1,3 +1,5 @@
+import type { ThrottleReason } from "../../../protocol/throttle.ts"
+
 /** What one reading of a card tells; what it does not tell is null: never 0, never a guess. */
 export interface Readings {
   temperatureC: number | null
@@ -9,6 +11,8 @@ export interface Readings {
   fanPct: number | null
   coreMhz: number | null
   memoryMhz: number | null
+  /** Empty: it runs as fast as it can. */
+  throttle: ThrottleReason[] | null
 }
 
 /** One reading of one card. */
@@ -26,11 +30,15 @@ export const UNREAD: Readings = {
   fanPct: null,
   coreMhz: null,
   memoryMhz: null,
+  throttle: null,
 }
 
-/** A card that tells nothing at all (asleep, lost) has given no sample: it shows a gap. */
-export function tellsNothing(readings: Readings): boolean {
-  return Object.values(readings).every(value => value === null)
+/**
+ * A card that tells nothing at all (asleep, lost) has given no sample: it shows a gap. Why it is throttled, or that it is not, says nothing by
+ * itself: a driver may answer that for a card that is gone.
+ */
+export function tellsNothing({ throttle: _, ...measured }: Readings): boolean {
+  return Object.values(measured).every(value => value === null)
 }
 
 /** For how many periods a sample stands for the card, and over how many two neighbours are joined; beyond is a gap. */

@@ -4,6 +4,7 @@ import path from "node:path"
 import { afterEach, beforeEach, expect, test } from "vitest"
 import { detectAmd } from "../../../../src/runtime/host/amd/detect.ts"
 import { startTelemetry, type Telemetry } from "../../../../src/runtime/host/telemetry/telemetry.ts"
+import { metricsV1_3 } from "../amd/sample-metrics.ts"
 import { ID_FILES, NO_PROGRAMS, unpackRecorded } from "../drm/recorded-tree.ts"
 import { until } from "./sample-cards.ts"
 
@@ -54,6 +55,7 @@ test.each([
     fanPct: gpu.fanPct,
     coreMhz: gpu.clocksMhz.core,
     memoryMhz: gpu.clocksMhz.memory,
+    throttle: null,
   }))
   for (const [n, expected] of told.entries()) {
     const isSilent = Object.values(expected).every(value => value === null)
@@ -76,6 +78,19 @@ test("values that change are read anew", async () => {
   await writeFile(`${folderOf(0)}/gpu_busy_percent`, "255\n")
   await until(() => telemetry.latest(identity)?.utilizationPct === null)
   expect(telemetry.latest(identity)?.powerDrawW).toBe(98.145)
+})
+
+test("why a card is throttled is told by its metrics, again and again", async () => {
+  const { telemetry, identities, folderOf } = await start("rx-6800-xt", folderOf =>
+    writeFile(`${folderOf(0)}/gpu_metrics`, metricsV1_3(1n << 36n)),
+  )
+  const [identity = ""] = identities
+  const sample = await until(() => telemetry.latest(identity))
+  expect(sample).toMatchObject({ throttle: ["thermal"], temperatureC: expect.any(Number) })
+  await writeFile(`${folderOf(0)}/gpu_metrics`, metricsV1_3(0n))
+  await until(() => telemetry.latest(identity)?.throttle?.length === 0)
+  await writeFile(`${folderOf(0)}/gpu_metrics`, "")
+  await until(() => telemetry.latest(identity)?.throttle === null)
 })
 
 test("a card whose folder vanishes shows a gap, the others do not; when it comes back it is read again", async () => {

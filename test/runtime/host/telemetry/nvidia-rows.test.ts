@@ -5,7 +5,7 @@ import { UNREAD } from "../../../../src/runtime/host/telemetry/sample.ts"
 
 const FIELDS = fieldsLess(new Set())
 const UUID = "GPU-11111111-2222-3333-4444-555555555555"
-const ROW = `${UUID}, 61, 97, 10240, 310.55, 320.00, 70, 1875, 9501, 00000000:01:00.0`
+const ROW = `${UUID}, 61, 97, 10240, 310.55, 320.00, 70, 1875, 9501, 0x0000000000000024, 00000000:01:00.0`
 const READ = {
   temperatureC: 61,
   utilizationPct: 97,
@@ -15,11 +15,12 @@ const READ = {
   fanPct: 70,
   coreMhz: 1875,
   memoryMhz: 9501,
+  throttle: ["thermal", "power"],
 }
 
 test("a whole row is read", () => {
   expect(FIELDS.join(",")).toBe(
-    "uuid,temperature.gpu,utilization.gpu,memory.used,power.draw,power.limit,fan.speed,clocks.sm,clocks.mem,pci.bus_id",
+    "uuid,temperature.gpu,utilization.gpu,memory.used,power.draw,power.limit,fan.speed,clocks.sm,clocks.mem,clocks_event_reasons.active,pci.bus_id",
   )
   expect(parseRow(ROW, FIELDS)).toEqual({ pciAddress: "0000:01:00.0", readings: READ })
 })
@@ -39,6 +40,8 @@ test.each([
 ])("%s is no value, and costs the others nothing", told => {
   const row = ROW.replace("310.55", told).replace(" 70,", ` ${told},`)
   expect(parseRow(row, FIELDS)?.readings).toEqual({ ...READ, powerDrawW: null, fanPct: null })
+  const masked = ROW.replace("0x0000000000000024", told)
+  expect(parseRow(masked, FIELDS)?.readings).toEqual({ ...READ, throttle: null })
 })
 
 test("a row that was cut anywhere is no row", () => {
@@ -63,7 +66,12 @@ test("columns that were not asked for are not reported, and the others keep thei
   const names = FIELDS.slice(1, -1)
   fc.assert(
     fc.property(fc.subarray(names), dropped => {
-      const refused = new Set([...dropped, "clocks.current.sm", "clocks.current.memory"])
+      const refused = new Set([
+        ...dropped,
+        "clocks.current.sm",
+        "clocks.current.memory",
+        "clocks_throttle_reasons.active",
+      ])
       const fields = fieldsLess(refused)
       const cells = ROW.split(", ").filter((_, n) => !dropped.includes(FIELDS[n] ?? ""))
       const read = Object.entries(READ).map(([name, value], n) => [
@@ -75,7 +83,7 @@ test("columns that were not asked for are not reported, and the others keep thei
   )
 })
 
-test("no line makes it throw, and what it reads are numbers or null", () => {
+test("no line makes it throw, and what it reads are numbers, reasons or null", () => {
   const pieces = fc.constantFrom(
     ROW,
     ", ",
@@ -97,7 +105,7 @@ test("no line makes it throw, and what it reads are numbers or null", () => {
       if (row === null) return
       expect(Object.keys(row.readings)).toEqual(Object.keys(UNREAD))
       for (const value of Object.values(row.readings))
-        expect(value === null || Number.isFinite(value)).toBe(true)
+        expect(value === null || Array.isArray(value) || Number.isFinite(value)).toBe(true)
     }),
     { numRuns: 2000 },
   )
@@ -116,6 +124,8 @@ test("a refused field is told by name, and its other name is tried", () => {
     "power.limit",
     "clocks.current.sm",
     "clocks.mem",
+    "clocks_event_reasons.active",
     "pci.bus_id",
   ])
+  expect(fieldsLess(new Set(["clocks_event_reasons.active"])).at(-2)).toBe("clocks_throttle_reasons.active")
 })

@@ -144,6 +144,17 @@ test("a field that the driver does not know is left out", async () => {
   expect(lines("calls")).toHaveLength(3)
 })
 
+test("why a card is throttled is asked for under the name that older drivers know", async () => {
+  const refused = "clocks_event_reasons.active"
+  const asked = (...less: string[]) =>
+    `--query-gpu=${fieldsLess(new Set(less)).join(",")} --format=csv,noheader,nounits -lms 100`
+  const telemetry = await start([nvidia(1)], {
+    [asked()]: { stdout: `Field "${refused}" is not a valid field to query.\n\n`, exitCode: 2 },
+    [asked(refused)]: { stdout: rowOf(1, 100, { throttle: "0x0000000000000088" }), rounds: 10_000 },
+  })
+  expect(await until(() => telemetry.latest(uuidOf(1)))).toMatchObject({ throttle: ["power-brake"] })
+})
+
 test("a lost card among good ones shows a gap, and error lines cost nothing but themselves", async () => {
   const lost = rowOf(2).replaceAll(/(?<=, )[^,:]+(?=,)/g, "[GPU is lost]")
   const stdout = `Unable to determine the device handle for GPU1: 0000:02:00.0: GPU is lost.\n${lost}\n${rowOf(1)}`

@@ -30,8 +30,16 @@ export function nvidia(bus: number, known: Partial<DetectedGpu> = {}): DetectedG
 }
 
 /** What nvidia-smi prints of it. */
-export function rowOf(bus: number, powerW: number | string = 100): string {
-  return `${uuidOf(bus)}, 61, 97, 4096, ${powerW}, 320.00, [N/A], 1875, 9501, 0000${addressOf(bus)}\n`
+export function rowOf(
+  bus: number,
+  powerW: number | string = 100,
+  {
+    temperatureC = 61,
+    throttle = "0x0000000000000000",
+  }: { temperatureC?: number | string; throttle?: string } = {},
+): string {
+  const told = [temperatureC, 97, 4096, powerW, "320.00", "[N/A]", 1875, 9501, throttle]
+  return `${[uuidOf(bus), ...told, `0000${addressOf(bus)}`].join(", ")}\n`
 }
 
 /** Waits for something that other processes do; the test's own limit ends it. */

@@ -37,6 +37,7 @@ test("missed periods are counted, lateness is not; a reading without values is a
   expect(track.gaps).toBe(0)
   pass(1000)
   track.take(UNREAD)
+  track.take({ ...UNREAD, throttle: [] })
   pass(1000)
   expect(track.gaps).toBe(1)
   pass(3000)
