@@ -3,7 +3,7 @@ import { type CardResult, stateOf } from "../bench/gpu/card-result.ts"
 import { type CardWatch, measureAlone, measureSoftware, measureTogether } from "../bench/gpu/measure-cards.ts"
 import { FULL, type Plan, QUICK, STANDARD } from "../bench/gpu/plan.ts"
 import { openRig } from "../bench/gpu/rig.ts"
-import { joinTimeline } from "../bench/gpu/timeline.ts"
+import { joinTimeline, thinned } from "../bench/gpu/timeline.ts"
 import { unmeasured } from "../bench/host/figure.ts"
 import type { DetectedGpu } from "../host/gpu.ts"
 import { identitiesOf } from "../host/identity-of.ts"
@@ -131,10 +131,4 @@ function faultsOf({ faults }: CardResult): Card["faults"] {
 
 function brief(text: string | null): string | null {
   return text === null ? null : text.slice(0, TEXT_CHARS)
-}
-
-/** At most so many of them, evenly spread, the last one among them. */
-export function thinned<T>(all: readonly T[], most: number): T[] {
-  if (all.length <= most) return [...all]
-  return Array.from({ length: most }, (_, at) => all[Math.round((at * (all.length - 1)) / (most - 1))] as T)
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
 import { CardReport } from "../../../src/protocol/capacity-report.ts"
-import { measureCards, thinned } from "../../../src/runtime/agent/bench-cards.ts"
+import { measureCards } from "../../../src/runtime/agent/bench-cards.ts"
 import { type DetectedGpu, UNREPORTED } from "../../../src/runtime/host/gpu.ts"
 import { needSoftwareAdapter } from "../bench/gpu/software-adapter.ts"
 
@@ -31,10 +31,4 @@ test("a card whose driver WebGPU does not see is unmeasured, and no software sta
       /sees no card of nvidia/,
     )
   }
-})
-
-test("a long run is thinned to its ends and what lies evenly between", () => {
-  const all = Array.from({ length: 1000 }, (_, at) => at)
-  expect(thinned(all, 5)).toEqual([0, 250, 500, 749, 999])
-  expect(thinned(all.slice(0, 5), 5)).toEqual([0, 1, 2, 3, 4])
 })

@@ -1,4 +1,5 @@
 import type { Moment } from "../../../protocol/capacity-report.ts"
+import { ThrottleReason } from "../../../protocol/throttle.ts"
 import type { Sample } from "../../host/telemetry/sample.ts"
 import type { Rate } from "./sustain.ts"
 
@@ -31,15 +32,37 @@ function nearest(samples: readonly Sample[], at: number): Sample | null {
   return found !== null && distance(found) <= NEAR_MS ? found : null
 }
 
-/** So many moments at either end are compared, in shares of all. */
-const END_SHARE = 0.2
+/**
+ * At most so many moments: neighbours become one, in groups of nearly the same size. A group is as fast and as thirsty as its mean, which keeps
+ * the whole run's, and as hot and as throttled as its worst, so that no peak is lost.
+ */
+export function thinned(timeline: readonly Moment[], most: number): Moment[] {
+  if (timeline.length <= most) return [...timeline]
+  const begin = (group: number) => Math.floor((group * timeline.length) / most)
+  return Array.from({ length: most }, (_, group) => merged(timeline.slice(begin(group), begin(group + 1))))
+}
 
-/** The share of its throughput that a card lost from the start to the end of a run; null for a run that was too short to tell. */
-export function lostOverTime(rates: readonly Rate[]): number | null {
-  const count = Math.floor(rates.length * END_SHARE)
-  if (count === 0) return null
-  const mean = (part: readonly Rate[]) =>
-    part.reduce((sum, { perSecond }) => sum + perSecond, 0) / part.length
-  const [before, after] = [mean(rates.slice(0, count)), mean(rates.slice(-count))]
-  return before === 0 ? null : 1 - after / before
+/** One moment for a group of them, of which there is one at least. */
+export function merged(group: readonly Moment[]): Moment {
+  const known = (of: Exclude<keyof Moment, "throttle">) =>
+    group.map(moment => moment[of]).filter(value => value !== null)
+  const mean = (of: "flops" | "coreMhz" | "memoryMhz" | "powerW") => meanOf(known(of))
+  const highest = (of: "temperatureC" | "fanPct") => (known(of).length === 0 ? null : Math.max(...known(of)))
+  return {
+    second: Math.max(...known("second")),
+    ...{ flops: mean("flops"), coreMhz: mean("coreMhz"), memoryMhz: mean("memoryMhz") },
+    ...{ temperatureC: highest("temperatureC"), powerW: mean("powerW"), fanPct: highest("fanPct") },
+    throttle: reasonsOf(group),
+  }
+}
+
+/** Null where none is known. */
+export function meanOf(values: readonly number[]): number | null {
+  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length
+}
+
+/** Each reason that any of them has; null where none tells. */
+function reasonsOf(moments: readonly Moment[]): Moment["throttle"] {
+  const told = moments.flatMap(({ throttle }) => (throttle === null ? [] : [throttle]))
+  return told.length === 0 ? null : ThrottleReason.options.filter(reason => told.flat().includes(reason))
 }

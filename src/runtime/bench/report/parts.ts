@@ -4,6 +4,7 @@ import type { Measurement, Unmeasured } from "../../../protocol/measurement.ts"
 import { peakRemarks } from "../peak/remarks.ts"
 import { cardPeakOf } from "../peak/share.ts"
 import { changeOf } from "./compare.ts"
+import { sustainedRemarks } from "./sustained-remarks.ts"
 
 /** Some part of the machine, and what was measured of it. */
 export interface Part {
@@ -45,7 +46,7 @@ export function hostPart({ host }: CapacityReport, previous: CapacityReport | nu
 }
 
 export function cardPart(card: CardReport, previous: CapacityReport | null): Part {
-  const { name, identity, state, figures, unmeasured, together, soundness, faults } = card
+  const { name, identity, state, figures, unmeasured, together, soundness, timeline, faults } = card
   return {
     title: `Card ${name ?? "unknown"} (${identity}): ${state}`,
     ...{ figures, unmeasured, together },
@@ -54,6 +55,7 @@ export function cardPart(card: CardReport, previous: CapacityReport | null): Par
     notes: [
       ...peakRemarks(card),
       ...soundness.map(one => `${one.test}: ${outcomeOf(one)}`),
+      ...sustainedRemarks(timeline),
       ...faults.map(({ message, hint }) => `${message} ${hint}`),
     ],
   }

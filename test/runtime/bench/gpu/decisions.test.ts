@@ -16,7 +16,7 @@ import {
   STANDARD,
 } from "../../../../src/runtime/bench/gpu/plan.ts"
 import { heard } from "../../../../src/runtime/bench/gpu/said.ts"
-import { joinTimeline, lostOverTime } from "../../../../src/runtime/bench/gpu/timeline.ts"
+import { joinTimeline } from "../../../../src/runtime/bench/gpu/timeline.ts"
 import { watchdog } from "../../../../src/runtime/bench/gpu/watchdog.ts"
 import { UNREAD } from "../../../../src/runtime/host/telemetry/sample.ts"
 
@@ -155,6 +155,7 @@ test("a timeline has what the card told near each moment, and null where it told
     temperatureC,
     coreMhz: 1800,
     powerDrawW: 320,
+    throttle: ["power" as const],
   })
   const rates = [
     { at: 1000, second: 1, perSecond: 30e12 },
@@ -162,13 +163,10 @@ test("a timeline has what the card told near each moment, and null where it told
     { at: 9000, second: 9, perSecond: 20e12 },
   ]
   expect(joinTimeline(rates, [sample(900, 60), sample(1900, 65)])).toMatchObject([
-    { second: 1, flops: 30e12, temperatureC: 60, coreMhz: 1800, powerW: 320, memoryMhz: null },
-    { second: 2, temperatureC: 65 },
-    { second: 9, flops: 20e12, temperatureC: null, powerW: null },
+    { second: 1, flops: 30e12, temperatureC: 60, coreMhz: 1800, powerW: 320, throttle: ["power"] },
+    { second: 2, temperatureC: 65, memoryMhz: null },
+    { second: 9, flops: 20e12, temperatureC: null, powerW: null, throttle: null },
   ])
-  expect(lostOverTime(rates)).toBeNull()
-  const falling = Array.from({ length: 10 }, (_, at) => ({ at, second: at, perSecond: at < 5 ? 100 : 80 }))
-  expect(lostOverTime(falling)).toBeCloseTo(0.2)
 })
 
 test("what all at once cost is told for each figure that was taken both ways", () => {
