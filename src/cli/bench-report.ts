@@ -56,7 +56,9 @@ function partLines({ title, figures, unmeasured, together, last, shares, notes }
   return [
     title,
     ...(rows.length === 0 ? [] : [columns(head, rows)]),
-    ...unmeasured.map(({ name, reason }) => `  ${name}: ${reason}`),
+    ...[...Map.groupBy(unmeasured, ({ reason }) => reason)].map(
+      ([reason, figures]) => `  ${figures.map(({ name }) => name).join(", ")}: ${reason}`,
+    ),
     ...notes.map(note => `  ${note}`),
   ].join("\n")
 }

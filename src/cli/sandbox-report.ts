@@ -61,7 +61,7 @@ function profileLines({ profile, profiles }: PolicyDescription): string[] {
   ]
 }
 
-function rulesLines({ file, images, limits }: PolicyDescription["rules"], path: string): string[] {
+function rulesLines({ file, images, limits, bench }: PolicyDescription["rules"], path: string): string[] {
   const where = file ?? `none written, so that these hold; ${path} is where to write others`
   const signed = images.signedBy.map(({ images, keys }) => {
     const named = keys.map(({ file, kind, keyId }) => `${file} (${kind}, ${keyId.slice(0, 16)}…)`)
@@ -73,6 +73,12 @@ function rulesLines({ file, images, limits }: PolicyDescription["rules"], path: 
     ["  images.signedBy", signed.length === 0 ? "no signature is asked for" : "others need no signature"],
     ...signed,
     ...limits.map(({ name, most, unit }) => [`  limits.${name}`, `${most} ${unit} at most`] as const),
+    [
+      "  bench.maxTemperatureC",
+      bench.maxTemperatureC === null
+        ? "none but the cards' own; a limit would hold for `bench` alone"
+        : `${bench.maxTemperatureC} °C at most, while \`bench\` measures and at no other time`,
+    ],
   ])
 }
 

@@ -14,7 +14,7 @@ const BUSY_SHARE = 0.5
 export default class Bench extends BaseCommand {
   static override summary = "Measure this machine and sign what it can do."
   static override description =
-    "Cards are measured on the host through WebGPU, one at a time and then all together, whoever made them; nothing is downloaded. Then the processor, memory, disk, the way to the marketplace, and the trainer in the sandbox that shards get. Every result is checked before its time counts. The marketplace, if this home has one, gets the signed report and matches shards by its figures. The owner's limits on power and clocks stay as they are, and Ctrl-C leaves the cards idle at once."
+    "Cards are measured on the host through WebGPU, one at a time and then all together, whoever made them; nothing is downloaded. Then the processor, memory, disk, the way to the marketplace, and the trainer in the sandbox that shards get. Every result is checked before its time counts. The marketplace, if this home has one, gets the signed report and matches shards by its figures. The owner's limits on power and clocks stay as they are, `bench.maxTemperatureC` in rules.yaml stops a card that gets hotter, and Ctrl-C leaves the cards idle at once."
   static override examples = [
     "<%= config.bin %> bench",
     "<%= config.bin %> bench --quick",

@@ -29,6 +29,8 @@ export const FAULTS = {
   "gpu-unsound": "host",
   "gpu-silent": "host",
   "gpu-lost": "host",
+  "gpu-too-hot": "host",
+  "gpu-unwatched": "host",
   "toolkit-unsafe": "host",
   "engine-missing": "host",
   "engine-silent": "host",

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs"
-import { readdir, readFile, writeFile } from "node:fs/promises"
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises"
 import os from "node:os"
 import { join } from "node:path"
 import { execa } from "execa"
@@ -116,6 +116,15 @@ test("a machine that has changed is measured again before it takes work, unless 
   const { report, bundle } = JSON.parse(await readFile(join(folder, added[0] ?? ""), "utf8"))
   checkCapacity(bundle, (await loadIdentity(join(town.home("agent"), "identity.pem"))).publicKey, report)
   expect(report).toMatchObject({ depth: "quick", host: { kernel: os.release() } })
+})
+
+test("rules that cannot be read are not taken for none", async () => {
+  await mkdir(town.home("ruled"))
+  await writeFile(join(town.home("ruled"), "rules.yaml"), "bench: { maxTemperatureC: 900 }\n")
+  await expect(town.run("ruled", ["bench", "--only", "gpus"])).rejects.toMatchObject({
+    code: "rules-unreadable",
+    message: expect.stringContaining("from 40 to 110 °C"),
+  })
 })
 
 test("Ctrl-C ends it at once, and nothing of it runs on or stays", { timeout: 60_000 }, async () => {

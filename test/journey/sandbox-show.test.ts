@@ -26,6 +26,7 @@ test("the whole policy for people, without an engine and before registration", a
     "reaching the internet",
     "LD_PRELOAD",
     "limits.outMiB",
+    "bench.maxTemperatureC",
     "none written",
     join(home, "rules.yaml"),
   ])
@@ -48,6 +49,8 @@ test("the owner's rules are in force once they are written, and a mistake in the
     file: join(home, "rules.yaml"),
     images: { allow: ["ghcr.io/acme/*"] },
   })
+  await writeFile(join(home, "rules.yaml"), "bench: { maxTemperatureC: 83 }\n")
+  expect((await show()).stdout).toContain("83 °C at most")
   await writeFile(join(home, "rules.yaml"), "profile: jit\n\nlimits: { outGiB: 4 }\n")
   const { stderr, exitCode } = await show()
   expect(exitCode).toBe(10)

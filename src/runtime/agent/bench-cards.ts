@@ -1,115 +1,99 @@
-import type { CapacityReport, Depth } from "../../protocol/capacity-report.ts"
-import { type CardResult, stateOf } from "../bench/gpu/card-result.ts"
+import type { CapacityReport, CardReport, Depth } from "../../protocol/capacity-report.ts"
+import { type CardResult, wasStopped } from "../bench/gpu/card-result.ts"
+import { type HeatWatch, watchHeat } from "../bench/gpu/heat-watch.ts"
 import { type CardWatch, measureAlone, measureSoftware, measureTogether } from "../bench/gpu/measure-cards.ts"
 import { FULL, type Plan, QUICK, STANDARD } from "../bench/gpu/plan.ts"
-import { openRig } from "../bench/gpu/rig.ts"
-import { joinTimeline, thinned } from "../bench/gpu/timeline.ts"
+import { openRig, type Rig } from "../bench/gpu/rig.ts"
 import { unmeasured } from "../bench/host/figure.ts"
 import type { DetectedGpu } from "../host/gpu.ts"
 import { identitiesOf } from "../host/identity-of.ts"
 import type { Sample } from "../host/telemetry/sample.ts"
-import { PERIOD_MS, startTelemetry, type Telemetry } from "../host/telemetry/telemetry.ts"
-
-type Card = CapacityReport["cards"][number]
+import { startTelemetry, type Telemetry } from "../host/telemetry/telemetry.ts"
+import { cardReport, withTogether } from "./card-report.ts"
 
 export interface CardsOptions {
   gpus: DetectedGpu[]
   depth: Depth
   /** Where sysfs is mounted. */
   sysfs: string
+  /** The owner's rule `bench.maxTemperatureC`; null where there is none. */
+  maxTemperatureC: number | null
 }
 
 const PLANS: Record<Depth, Plan> = { quick: QUICK, standard: STANDARD, full: FULL }
 const PROC = "/proc"
-const MOMENTS = 100
-const TEXT_CHARS = 200
-const MESSAGE_CHARS = 400
 
 /**
- * Each card by itself, then all of them at once; without a card the software adapter, if there is one, to show that the way works.
+ * Each card by itself, then all of them at once; without a card the software adapter, if there is one, to show that the way works. A card that
+ * is hotter than its owner allows is stopped, and left out when all are measured.
  * @throws the signal's reason, when nothing runs on any card any more.
  */
 export async function measureCards(
-  { gpus, depth, sysfs }: CardsOptions,
+  { gpus, depth, sysfs, maxTemperatureC }: CardsOptions,
   watch: CardWatch,
 ): Promise<Pick<CapacityReport, "cards" | "software">> {
   const plan = PLANS[depth]
   if (gpus.length === 0) return { cards: [], software: softwareOf(await measureSoftware(plan, watch)) }
   const rig = await openRig(gpus, { sysfs, proc: PROC })
-  const identities = identitiesOf(gpus)
-  const cards: Card[] = []
-  for (const [at, gpu] of gpus.entries()) {
-    const identity = identities[at] ?? `index:${at}`
-    const { result, samples } = await sampled(gpus, identity, sysfs, watch, () =>
-      measureAlone(rig, gpu, plan, watch),
-    )
-    cards.push(cardOf(gpu, identity, result, samples))
-  }
-  return { cards: await withOthers(cards, gpus, () => measureTogether(rig, gpus, plan, watch)), software: [] }
-}
-
-/** Measures while the card tells of itself. */
-async function sampled<Result>(
-  gpus: DetectedGpu[],
-  identity: string,
-  sysfs: string,
-  { signal }: CardWatch,
-  measure: () => Promise<Result>,
-): Promise<{ result: Result; samples: Sample[] }> {
   const over = new AbortController()
-  const telemetry = startTelemetry({ gpus, sysfs }, AbortSignal.any([signal, over.signal]))
-  const samples: Sample[] = []
-  const looking = setInterval(() => take(telemetry, identity, samples), PERIOD_MS / 2)
+  const telemetry = startTelemetry({ gpus, sysfs }, AbortSignal.any([watch.signal, over.signal]))
+  const bench = { rig, plan, telemetry, maxTemperatureC, watch }
+  const identities = identitiesOf(gpus)
   try {
-    return { result: await measure(), samples }
+    const alone: Measured[] = []
+    for (const [at, gpu] of gpus.entries())
+      alone.push(await measureOne(bench, gpu, identities[at] ?? `index:${at}`))
+    return { cards: await measureAll(bench, alone), software: [] }
   } finally {
-    clearInterval(looking)
     over.abort()
     await telemetry.ended
   }
 }
 
-function take(telemetry: Telemetry, identity: string, samples: Sample[]): void {
-  const sample = telemetry.latest(identity)
-  if (sample !== null && sample.at !== samples.at(-1)?.at) samples.push(sample)
+interface Bench {
+  rig: Rig
+  plan: Plan
+  telemetry: Telemetry
+  maxTemperatureC: number | null
+  watch: CardWatch
 }
 
-function cardOf(gpu: DetectedGpu, identity: string, result: CardResult, samples: Sample[]): Card {
-  const { vendor, name, uuid, pciAddress, pciId, pciRevision, vramTotalMiB, driverVersion } = gpu
-  return {
-    identity: identity.slice(0, TEXT_CHARS),
-    vendor,
-    ...{ name: brief(name), uuid: brief(uuid), driver: brief(driverVersion) },
-    ...{ pciAddress, pciId, pciRevision },
-    vramMiB: vramTotalMiB === null ? null : Math.floor(vramTotalMiB),
-    adapter: result.adapter,
-    state: stateOf(result),
-    ...{
-      figures: result.measurements,
-      together: [],
-      unmeasured: result.unmeasured,
-      soundness: result.soundness,
-    },
-    faults: faultsOf(result),
-    timeline: thinned(joinTimeline(result.rates, samples), MOMENTS),
-  }
+interface Measured {
+  gpu: DetectedGpu
+  identity: string
+  result: CardResult
+  report: CardReport
 }
 
-async function withOthers(
-  cards: Card[],
-  gpus: DetectedGpu[],
-  measure: () => Promise<CardResult[]>,
-): Promise<Card[]> {
-  if (gpus.length < 2) return cards
-  const results = await measure()
-  return cards.map((card, at) => {
-    const result = results[at]
-    if (result === undefined) return card
-    const faults = [...card.faults, ...faultsOf(result)]
-    // What a card says of its figures when it is alone is said already.
-    const state = card.state === "sound" && stateOf(result) === "degraded" ? "degraded" : card.state
-    return { ...card, state, faults, together: result.measurements }
+async function measureOne(bench: Bench, gpu: DetectedGpu, identity: string): Promise<Measured> {
+  const { rig, plan, telemetry, watch } = bench
+  const samples: Sample[] = []
+  using _listening = telemetry.listen(identity, sample => samples.push(sample))
+  using heat = heatOf(bench, identity)
+  await heat?.begin(watch.signal)
+  const result = await measureAlone(rig, gpu, plan, { ...watch, stopOf: () => heat?.stop })
+  return { gpu, identity, result, report: cardReport(gpu, identity, result, samples) }
+}
+
+async function measureAll(bench: Bench, alone: readonly Measured[]): Promise<CardReport[]> {
+  const { rig, plan, watch } = bench
+  // All at once is hotter still.
+  const cool = alone.filter(({ result }) => !wasStopped(result))
+  if (cool.length < 2) return alone.map(({ report }) => report)
+  using heats = new DisposableStack()
+  const heatByCard = new Map(cool.map(({ gpu, identity }) => [gpu, heats.use(heatOf(bench, identity))]))
+  await Promise.all([...heatByCard.values()].map(heat => heat?.begin(watch.signal)))
+  const stopOf = (gpu: DetectedGpu | null) => (gpu === null ? undefined : heatByCard.get(gpu)?.stop)
+  const gpus = cool.map(({ gpu }) => gpu)
+  const together = await measureTogether(rig, gpus, plan, { ...watch, stopOf })
+  return alone.map(({ gpu, report }) => {
+    const result = together[gpus.indexOf(gpu)]
+    return result === undefined ? report : withTogether(report, result)
   })
+}
+
+function heatOf({ telemetry, maxTemperatureC }: Bench, identity: string): HeatWatch | null {
+  return maxTemperatureC === null ? null : watchHeat({ telemetry, identity, mostC: maxTemperatureC })
 }
 
 function softwareOf({ adapter, measurements, unmeasured: missing }: CardResult): CapacityReport["software"] {
@@ -121,14 +105,4 @@ function softwareOf({ adapter, measurements, unmeasured: missing }: CardResult):
       unmeasured: missing.map(({ name, reason }) => unmeasured(name, reason)),
     },
   ]
-}
-
-function faultsOf({ faults }: CardResult): Card["faults"] {
-  return faults.map(({ code, message, hint }) => {
-    return { code, message: message.slice(0, MESSAGE_CHARS), hint: hint.slice(0, MESSAGE_CHARS) }
-  })
-}
-
-function brief(text: string | null): string | null {
-  return text === null ? null : text.slice(0, TEXT_CHARS)
 }

@@ -2,12 +2,13 @@ import type { Logger } from "pino"
 import type { CapacityReport, Depth } from "../../protocol/capacity-report.ts"
 import { isFault } from "../../protocol/fault.ts"
 import { ensureIdentity } from "../../store/identity.ts"
+import { watchHeat } from "../bench/gpu/heat-watch.ts"
 import { unmeasured, type Watch } from "../bench/host/figure.ts"
 import { FULL_WORK, measureWork, QUICK_WORK, trainerFor } from "../bench/trainer/work.ts"
 import { workloadFor } from "../bench/trainer/workload.ts"
 import { chooseDisks } from "../container/disks.ts"
-import { readRules } from "../host/rules/rules-file.ts"
-import { startTelemetry } from "../host/telemetry/telemetry.ts"
+import type { Rules } from "../host/rules/rules.ts"
+import { startTelemetry, type Telemetry } from "../host/telemetry/telemetry.ts"
 import type { EngineWish } from "./choose-engine.ts"
 import type { Home } from "./home.ts"
 import { openEngines } from "./open-engines.ts"
@@ -19,6 +20,7 @@ export interface TrainerOptions {
   /** What the owner gives of the machine; what `serve` would give where nothing is said. */
   given: { cpus?: number | undefined; memoryMiB?: number | undefined }
   isolation: Pick<EngineWish, "engine" | "runtime">
+  rules: Rules
   /** Where sysfs is mounted. */
   sysfs: string
   log: Logger
@@ -40,7 +42,7 @@ export async function workOfTrainer(options: TrainerOptions, depth: Depth, watch
 }
 
 async function measure(
-  { home, given, isolation, sysfs, log }: TrainerOptions,
+  { home, given, isolation, rules, sysfs, log }: TrainerOptions,
   depth: Depth,
   watch: Watch,
 ): Promise<Work> {
@@ -48,7 +50,7 @@ async function measure(
   const chosen = await openEngines({ ...isolation, gpus: true, signal }, log)
   const facts = (chosen.gpuEngine ?? chosen.engine).facts
   const offering = { gpus: "all" as const, cpuSlots: 1, ...given }
-  const { minimumVersions, shards, rules } = home
+  const { minimumVersions, shards } = home
   const { slots, detected } = await openSlots(
     { offering, sysfs, engine: facts, minimumVersions, log },
     signal,
@@ -60,8 +62,12 @@ async function measure(
   const engine = device === "cpu" ? chosen.engine : (chosen.gpuEngine ?? chosen.engine)
   const sampling = new AbortController()
   const telemetry = startTelemetry({ gpus: detected, sysfs }, AbortSignal.any([signal, sampling.signal]))
-  using meter = telemetry.meter(berth.gpus.map(telemetry.identify))
+  const identities = berth.gpus.map(telemetry.identify)
+  using meter = telemetry.meter(identities)
+  using heats = new DisposableStack()
   try {
+    const heat = { telemetry, identities, mostC: rules.bench.maxTemperatureC, heats }
+    const cool = await withinHeat(heat, signal)
     const { measurements, unmeasured } = await measureWork(
       {
         ...{
@@ -71,11 +77,11 @@ async function measure(
           image: trainerFor(device),
           scratch: shards,
         },
-        ...{ disks: await chooseDisks(shards, signal), rules: await readRules(rules) },
+        ...{ disks: await chooseDisks(shards, signal), rules },
         ...{ home: (await ensureIdentity(home.identity)).keyId, meter: device === "cpu" ? null : meter },
       },
       depth === "quick" ? QUICK_WORK : FULL_WORK,
-      watch,
+      { ...watch, signal: cool },
     )
     const { name, version, runtime, isolation: level } = engine.facts
     const where = { device, engine: `${name} ${version}, ${runtime}`, isolation: level }
@@ -84,4 +90,29 @@ async function measure(
     sampling.abort()
     await telemetry.ended
   }
+}
+
+interface Heat {
+  telemetry: Telemetry
+  /** Of the slot's cards; null for one that telemetry cannot tell. */
+  identities: (string | null)[]
+  mostC: number | null
+  /** Holds what watches them. */
+  heats: DisposableStack
+}
+
+/**
+ * Aborts with the signal, and when a card is hotter than its owner allows or tells no temperature any more.
+ * @throws Fault `gpu-too-hot` or `gpu-unwatched` where that is so already; the signal's reason.
+ */
+async function withinHeat(
+  { telemetry, identities, mostC, heats }: Heat,
+  signal: AbortSignal,
+): Promise<AbortSignal> {
+  if (mostC === null) return signal
+  const watches = identities.map(identity => heats.use(watchHeat({ telemetry, identity, mostC })))
+  await Promise.all(watches.map(heat => heat.begin(signal)))
+  const cool = AbortSignal.any([signal, ...watches.map(heat => heat.stop)])
+  cool.throwIfAborted()
+  return cool
 }

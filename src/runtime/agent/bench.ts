@@ -18,6 +18,8 @@ import { type CardPeak, cardPeakOf } from "../bench/peak/share.ts"
 import { History, type SignedReport } from "../bench/report/history.ts"
 import { detectGpus } from "../host/detect-gpus.ts"
 import type { DetectedGpu } from "../host/gpu.ts"
+import type { Rules } from "../host/rules/rules.ts"
+import { readRules } from "../host/rules/rules-file.ts"
 import { registryUrl } from "../market/session.ts"
 import { visitMarket } from "../market/visit.ts"
 import type { Wire } from "../market/wire.ts"
@@ -29,7 +31,7 @@ import type { Home } from "./home.ts"
 import { readSettings } from "./settings.ts"
 import type { AgentStatus } from "./status.ts"
 
-export interface BenchOptions extends TrainerOptions {
+export interface BenchOptions extends Omit<TrainerOptions, "rules"> {
   depth: Depth
   parts: ReadonlySet<Part>
   /** This program, as the marketplace's log shows it. */
@@ -52,14 +54,15 @@ const TEXT_CHARS = 200
 
 /**
  * Measures this machine, signs and keeps what was found, and tells the home's marketplace.
- * @throws Fault `already-serving` while an agent works here: its shards and the figures would spoil each other; `host-unsound`,
- * `disk-full`; the signal's reason.
+ * @throws Fault `already-serving` while an agent works here: its shards and the figures would spoil each other; `rules-unreadable`,
+ * `host-unsound`, `disk-full`; the signal's reason.
  */
 export async function bench(options: BenchOptions, watch: Watch): Promise<Benched> {
   const { home, agent } = options
   await refuseWhileServing(home)
+  const rules = await readRules(home.rules)
   const signer = await ensureIdentity(home.identity)
-  const report = await measure(options, watch)
+  const report = await measure(options, rules, watch)
   const made = { report, bundle: await signStatement(capacityStatement(report), signer) }
   const history = new History(home.reports)
   const hasParts = ({ parts }: CapacityReport) => report.parts.every(part => parts.includes(part))
@@ -69,7 +72,7 @@ export async function bench(options: BenchOptions, watch: Watch): Promise<Benche
   return { ...made, peaks, previous, path, unsent: await whyUnsent(home, agent, made, watch.signal) }
 }
 
-async function measure(options: BenchOptions, watch: Watch): Promise<CapacityReport> {
+async function measure(options: BenchOptions, rules: Rules, watch: Watch): Promise<CapacityReport> {
   const { home, depth, parts, agent, given } = options
   const startedOn = new Date().toISOString()
   const budget = depth === "quick" ? QUICK : FULL
@@ -77,8 +80,8 @@ async function measure(options: BenchOptions, watch: Watch): Promise<CapacityRep
     ? await measureHost({ folder: home.root, network: null, given }, budget, watch)
     : { measurements: [], unmeasured: [], processor: await lookAtProcessor() }
   const network = parts.has("network") ? await wayToMarket(home, agent, budget, watch) : null
-  const cards = parts.has("gpus") ? await cardsHere(options, watch) : { cards: [], software: [] }
-  const work = parts.has("work") ? await workOfTrainer(options, depth, watch) : null
+  const cards = parts.has("gpus") ? await cardsHere(options, rules, watch) : { cards: [], software: [] }
+  const work = parts.has("work") ? await workOfTrainer({ ...options, rules }, depth, watch) : null
   const { processor } = host
   const measured = together([host, ...(network === null ? [] : [network])])
   return {
@@ -99,13 +102,13 @@ async function measure(options: BenchOptions, watch: Watch): Promise<CapacityRep
   }
 }
 
-async function cardsHere({ sysfs, depth }: BenchOptions, { signal, onProgress }: Watch) {
+async function cardsHere({ sysfs, depth }: BenchOptions, rules: Rules, { signal, onProgress }: Watch) {
   const { gpus } = await detectGpus({ sysfs, signal })
   const told =
     onProgress &&
     ((card: DetectedGpu | null, progress: Progress) =>
       onProgress({ ...progress, name: `${card?.name ?? "software"} ${progress.name}` }))
-  return measureCards({ gpus, depth, sysfs }, { signal, onProgress: told })
+  return measureCards({ gpus, depth, sysfs, ...rules.bench }, { signal, onProgress: told })
 }
 
 /** A marketplace that cannot be told is told at the next `register` or start of `serve`. */

@@ -1,5 +1,5 @@
 import type { Adapter, Soundness } from "../../../protocol/capacity-report.ts"
-import type { Fault } from "../../../protocol/fault.ts"
+import { type Fault, isFault } from "../../../protocol/fault.ts"
 import type { Unmeasured } from "../../../protocol/measurement.ts"
 import { type Figures, unmeasured } from "../host/figure.ts"
 import { cardLost, cardSilent, cardUnsound } from "./card-faults.ts"
@@ -21,6 +21,16 @@ export interface CardResult extends Figures {
   faults: Fault[]
 }
 
+/** Whether the owner's rule ended it before its time. */
+export function wasStopped({ faults }: Pick<CardResult, "faults">): boolean {
+  return faults.some(isStop)
+}
+
+/** It says nothing of the card: what was measured before counts. */
+function isStop(fault: Fault): boolean {
+  return isFault(fault, "gpu-too-hot", "gpu-unwatched")
+}
+
 /** `degraded`: it computes or remembers wrongly, or does not answer. `unmeasured`: nothing certain is known of it. */
 export function stateOf({
   measurements,
@@ -28,9 +38,10 @@ export function stateOf({
   faults,
 }: Pick<CardResult, "measurements" | "soundness" | "faults">): "sound" | "degraded" | "unmeasured" {
   if (soundness.some(({ errors }) => errors > 0)) return "degraded"
+  const own = faults.filter(fault => !isStop(fault))
   // A process that broke may have done so for a fault in the driver's compiler; the other faults are the card's own.
-  if (faults.some(({ code }) => code !== "gpu-lost")) return "degraded"
-  return faults.length === 0 && measurements.length + soundness.length > 0 ? "sound" : "unmeasured"
+  if (own.some(({ code }) => code !== "gpu-lost")) return "degraded"
+  return own.length === 0 && measurements.length + soundness.length > 0 ? "sound" : "unmeasured"
 }
 
 /** Sums up what a child said and how it ended. What was wanted and is missing has its reason. */
@@ -91,6 +102,10 @@ function unsoundTest({ test, errors, range, checked }: Soundness): Fault {
 function broken(ending: Ending, step: string | null, lost: string | null): Fault[] {
   if (ending.kind === "done") return []
   const reason = reasonOf(ending, step)
+  if (ending.kind === "stopped") {
+    const held = cardSilent("The process that measured the card does not end.", step, false)
+    return ending.isGone ? [ending.why] : [ending.why, held]
+  }
   if (ending.kind === "crashed") return [cardLost(reason, lost ?? ending.said)]
   return [cardSilent(reason, step, ending.isGone)]
 }
@@ -104,6 +119,8 @@ function reasonOf(ending: Ending, step: string | null): string {
       return `The process that measures the card ended ${where}: ${ending.how}.`
     case "silent":
       return `The card did not answer for ${ending.limitMs / 1000} s ${where}.`
+    case "stopped":
+      return `${ending.why.message} It was ${step === null ? "not begun" : `stopped at ${step}`}.`
     case "late":
       return `Measuring the card took more than ${ending.limitMs / 1000} s, and was stopped ${where}.`
     default:

@@ -11,6 +11,8 @@ export interface CardWatch {
   signal: AbortSignal
   /** What a card's step is and how far it is; of the card that was given, or null for the software adapter. */
   onProgress?: ((card: DetectedGpu | null, progress: Progress) => void) | undefined
+  /** Of a card that may have to be stopped while the others go on: aborts with the fault that says why. */
+  stopOf?: ((card: DetectedGpu | null) => AbortSignal | undefined) | undefined
   /** After so many milliseconds without a word a card is taken for hung. */
   silenceMs?: number | undefined
 }
@@ -57,7 +59,7 @@ export async function measurePaced(
   watch: CardWatch,
 ): Promise<CardResult[]> {
   const pace = new Pace(berths.length)
-  return Promise.all(
+  const endings = await Promise.allSettled(
     berths.map(async ({ card, berth }, place) => {
       try {
         return await measureIn(berth, card, watch, (name, go) => pace.ready(place, name, go))
@@ -66,12 +68,17 @@ export async function measurePaced(
       }
     }),
   )
+  // Only now does nothing run on any of them.
+  return endings.map(ending => {
+    if (ending.status === "rejected") throw ending.reason
+    return ending.value
+  })
 }
 
 async function measureIn(
   { task, wrap }: Berth,
   card: DetectedGpu | null,
-  { signal, onProgress, silenceMs }: CardWatch,
+  { signal, onProgress, stopOf, silenceMs }: CardWatch,
   onReady: (name: string, go: () => void) => void = (_name, go) => go(),
 ): Promise<CardResult> {
   const kept: Said[] = []
@@ -81,7 +88,7 @@ async function measureIn(
     else kept.push(said)
   }
   const limitMs = limitOf(task)
-  const ending = await runChild({ task, wrap, limitMs, silenceMs, onSaid }, signal)
+  const ending = await runChild({ task, wrap, limitMs, silenceMs, stop: stopOf?.(card), onSaid }, signal)
   return resultOf(task.plan, kept, ending)
 }
 

@@ -1,6 +1,7 @@
 import { extname } from "node:path"
 import { fileURLToPath } from "node:url"
 import { execa } from "execa"
+import { type Fault, isFault } from "../../../protocol/fault.ts"
 import { GO, heard, type Said, type Task } from "./said.ts"
 import type { Command } from "./seal.ts"
 import { watchdog } from "./watchdog.ts"
@@ -19,6 +20,8 @@ export interface ChildOptions {
   silenceMs?: number | undefined
   /** What the child runs in: {@link sealed}, or nothing. */
   wrap?: ((command: Command) => Command) | undefined
+  /** Aborts with the fault for which this card alone has to be stopped. */
+  stop?: AbortSignal | undefined
   /** `go` tells a child that is ready to take its figure. */
   onSaid: (said: Said, go: () => void) => void
 }
@@ -30,19 +33,22 @@ export type Ending =
   | { kind: "crashed"; how: string; said: string }
   /** It was killed; `isGone` unless a driver holds on to it. */
   | { kind: "silent" | "late"; limitMs: number; isGone: boolean }
+  /** It was stopped for a reason that is not its own, and killed if it had begun. */
+  | { kind: "stopped"; why: Fault; isGone: boolean }
 
 /**
- * Measures in a process of its own, and kills it when it is silent or late, or by the signal: at once, as a driver that hangs hears nothing else.
+ * Measures in a process of its own, and kills it when it is silent or late, or by a signal: at once, as a driver that hangs hears nothing else.
  * What it had on the card ends with it.
  * @throws the signal's reason.
  */
 export async function runChild(
-  { task, limitMs, silenceMs = SILENCE_LIMIT_MS, wrap = command => command, onSaid }: ChildOptions,
+  { task, limitMs, silenceMs = SILENCE_LIMIT_MS, wrap = command => command, stop, onSaid }: ChildOptions,
   signal: AbortSignal,
 ): Promise<Ending> {
   signal.throwIfAborted()
+  if (stop?.aborted) return stopped(stop, true)
   const child = start(wrap)
-  using dog = watchdog({ limitMs, silenceMs }, signal)
+  using dog = watchdog({ limitMs, silenceMs }, stop === undefined ? signal : AbortSignal.any([signal, stop]))
   const printed: string[] = []
   let isDone = false
   const go = () => {
@@ -67,6 +73,7 @@ export async function runChild(
   if (barked !== null) {
     const isGone = await kill(child)
     signal.throwIfAborted()
+    if (stop?.aborted) return stopped(stop, isGone)
     return {
       kind: barked === "late" ? "late" : "silent",
       limitMs: barked === "late" ? limitMs : silenceMs,
@@ -77,6 +84,11 @@ export async function runChild(
   if (isDone) return { kind: "done" }
   const { signal: killedBy, exitCode } = await child
   return { kind: "crashed", how: killedBy ?? `exit code ${exitCode ?? "unknown"}`, said: printed.join("\n") }
+}
+
+function stopped({ reason }: AbortSignal, isGone: boolean): Ending {
+  if (!isFault(reason)) throw reason
+  return { kind: "stopped", why: reason, isGone }
 }
 
 type Child = ReturnType<typeof start>

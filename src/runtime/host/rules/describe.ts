@@ -24,6 +24,7 @@ export interface PolicyDescription {
       signedBy: { images: string; keys: Omit<PinnedKey, "key">[] }[]
     }
     limits: { name: BoundName; most: number; unit: string }[]
+    bench: Rules["bench"]
   }
 }
 
@@ -56,7 +57,7 @@ export function describePolicy(rules: Rules, profile: ProfileName, graceMs: numb
   }
 }
 
-function describeRules({ file, images, limits }: Rules): PolicyDescription["rules"] {
+function describeRules({ file, images, limits, bench }: Rules): PolicyDescription["rules"] {
   const signedBy = images.signedBy.map(rule => ({
     images: rule.images,
     keys: rule.keys.map(({ key, ...shown }) => shown),
@@ -65,6 +66,7 @@ function describeRules({ file, images, limits }: Rules): PolicyDescription["rule
     file,
     images: { ...images, signedBy },
     limits: BOUND_NAMES.map(name => ({ name, most: limits[name], unit: BOUNDS[name].unit })),
+    bench,
   }
 }
 

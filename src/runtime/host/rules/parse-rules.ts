@@ -7,7 +7,7 @@ import { importKey, PublicKey } from "../../../protocol/keys.ts"
 import { PROFILES, type ProfileName } from "../../container/policy.ts"
 import { BOUND_NAMES, BOUNDS } from "./bounds.ts"
 import { isImagePattern } from "./image-pattern.ts"
-import { DEFAULT_RULES, type PinnedKey, type Rules } from "./rules.ts"
+import { DEFAULT_RULES, HEAT_LIMIT_C, type PinnedKey, type Rules } from "./rules.ts"
 import { unreadable } from "./unreadable.ts"
 
 const Pattern = z
@@ -21,6 +21,8 @@ const limits = BOUND_NAMES.map(name => {
   const { most, unit } = BOUNDS[name]
   return [name, z.int().min(1).max(most, `must be at most ${most} ${unit}`).optional()] as const
 })
+
+const heatLimit = `must be from ${HEAT_LIMIT_C.least} to ${HEAT_LIMIT_C.most} °C`
 
 const RulesFile = z.strictObject({
   profile: z.enum(Object.keys(PROFILES) as [ProfileName, ...ProfileName[]]).optional(),
@@ -39,6 +41,15 @@ const RulesFile = z.strictObject({
     })
     .optional(),
   limits: z.strictObject(Object.fromEntries(limits)).optional(),
+  bench: z
+    .strictObject({
+      maxTemperatureC: z
+        .number()
+        .min(HEAT_LIMIT_C.least, heatLimit)
+        .max(HEAT_LIMIT_C.most, heatLimit)
+        .optional(),
+    })
+    .optional(),
 })
 type RulesFile = z.infer<typeof RulesFile>
 
@@ -58,7 +69,7 @@ export async function parseRules(text: string, path: string): Promise<Rules> {
 }
 
 async function rulesOf(
-  { profile, images, limits }: RulesFile,
+  { profile, images, limits, bench }: RulesFile,
   path: string,
   lineOf: (key: PropertyKey[]) => number,
 ): Promise<Rules> {
@@ -77,6 +88,7 @@ async function rulesOf(
       signedBy: await Promise.all(signedBy),
     },
     limits: { ...ownLimits, ...limits },
+    bench: { maxTemperatureC: bench?.maxTemperatureC ?? rest.bench.maxTemperatureC },
   }
 }
 

@@ -18,7 +18,7 @@ export interface SignatureRule {
   keys: PinnedKey[]
 }
 
-/** What the owner of this machine lets a shard ask for. */
+/** What the owner of this machine lets a shard ask for, and how `bench` may treat the cards. */
 export interface Rules {
   /** Where they were read; null where the owner wrote none. */
   file: string | null
@@ -31,7 +31,14 @@ export interface Rules {
     signedBy: SignatureRule[]
   }
   limits: Record<BoundName, number>
+  bench: {
+    /** A card that is hotter is stopped; shards are not bound by it. Null: the card's own limits alone. */
+    maxTemperatureC: number | null
+  }
 }
+
+/** In degrees Celsius: less is a card that has done nothing on a summer's day, more is over what cards allow themselves. */
+export const HEAT_LIMIT_C = { least: 40, most: 110 } as const
 
 /** Two of the usual PyTorch images with CUDA; ROCm's can be larger. */
 const IMAGE_MIB = 40_960
@@ -44,4 +51,5 @@ export const DEFAULT_RULES: Rules = {
   profile: "strict",
   images: { allow: ["**"], maxMiB: IMAGE_MIB, signedBy: [] },
   limits: LIMITS as Rules["limits"],
+  bench: { maxTemperatureC: null },
 }

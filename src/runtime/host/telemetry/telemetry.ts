@@ -44,6 +44,8 @@ export interface Telemetry {
   cards(): CardReport[]
   /** The identity of the card that a proof or a berth names; null when it is none of these, or not certainly one. */
   identify(card: { uuid: string | null; pciAddress: string | null }): string | null
+  /** Hears every sample of a card from now on, until it is disposed of; of a card that nobody knows, none. */
+  listen(identity: string, listener: (sample: Sample) => void): Disposable
   /** Begins to meter these cards; none are a CPU's. A card that cannot be told (null) leaves the sum unknown. */
   meter(identities: readonly (string | null)[]): Meter
   /**
@@ -67,6 +69,10 @@ export function startTelemetry(options: TelemetryOptions, signal: AbortSignal): 
     latest: identity => byIdentity.get(identity)?.latest ?? null,
     cards: () => [...byIdentity].map(([identity, track]) => reportOf(identity, track)),
     identify: card => identify(card, identities, gpus),
+    listen(identity, listener) {
+      const end = byIdentity.get(identity)?.follow(({ sample }) => listener(sample))
+      return { [Symbol.dispose]: () => end?.() }
+    },
     meter: wanted =>
       openMeter(
         wanted.map(identity => (identity === null ? null : (byIdentity.get(identity) ?? null))),

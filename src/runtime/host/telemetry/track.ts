@@ -63,6 +63,11 @@ export class Track {
   /** Tells every sample from now on, after the newest ones so far; the function that comes back ends that. */
   listen(listener: Listener): () => void {
     this.#recent.forEach(listener)
+    return this.follow(listener)
+  }
+
+  /** As {@link listen}, without those before. */
+  follow(listener: Listener): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
   }

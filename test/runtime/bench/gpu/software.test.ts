@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url"
 import { execa } from "execa"
 import { expect, test } from "vitest"
+import { cardTooHot, cardUnwatched } from "../../../../src/runtime/bench/gpu/card-faults.ts"
 import { stateOf } from "../../../../src/runtime/bench/gpu/card-result.ts"
 import {
   measureAlone,
@@ -157,22 +158,101 @@ test("the signal ends a card's process at once, even one that hangs", {
   await expect(measureSoftware(plan, { signal: stop.signal })).rejects.toThrow("stopped")
 })
 
+const PACED: Plan["figures"] = ["memory-copy", "memory-triad", "host-to-device"]
+
+/** A task that waits for the others before each figure. */
+const paced = (injection: Injection | null) => ({
+  task: {
+    wanted: { kind: "software" as const },
+    plan: { ...NOTHING, figures: PACED, injection, isPaced: true },
+  },
+})
+
 test("several at once take each figure together, and one that breaks holds up no other", {
   timeout: LIMIT_MS,
 }, async context => {
   needSoftwareAdapter(context)
-  const plan: Plan = { ...NOTHING, figures: ["memory-copy", "memory-triad"], isPaced: true }
-  const berth = (injection: Injection | null) => ({
-    card: null,
-    berth: { task: { wanted: { kind: "software" as const }, plan: { ...plan, injection } } },
-  })
   const [whole, broken] = await measurePaced(
-    [berth(null), berth({ what: "crash", at: "memory-triad" })],
+    [
+      { card: null, berth: paced(null) },
+      { card: null, berth: paced({ what: "crash", at: "memory-triad" }) },
+    ],
     watch(),
   )
   expect(whole?.faults).toEqual([])
-  expect(namesOf(whole?.measurements ?? [])).toEqual(plan.figures)
+  expect(namesOf(whole?.measurements ?? [])).toEqual(PACED)
   expect(broken?.faults).toMatchObject([{ code: "gpu-lost" }])
+})
+
+test("a card that its owner's rule stops keeps its figures and its good name, and the others go on", {
+  timeout: LIMIT_MS,
+}, async context => {
+  needSoftwareAdapter(context)
+  const [hot, cool] = [gpu({ index: 0 }), gpu({ index: 1 })]
+  const heat = new AbortController()
+  const stopOf = (card: unknown) => (card === hot ? heat.signal : undefined)
+  const onProgress = (card: unknown, { name }: Progress) => {
+    if (card === hot && name === "memory-triad") heat.abort(cardTooHot(90, 83))
+  }
+  const [stopped, whole] = await measurePaced(
+    [
+      // It would not get beyond its second figure, nor let the others, if nobody stopped it.
+      { card: hot, berth: paced({ what: "hang", at: "host-to-device" }) },
+      { card: cool, berth: paced(null) },
+    ],
+    { ...watch(), stopOf, onProgress },
+  )
+  expect(whole?.faults).toEqual([])
+  expect(namesOf(whole?.measurements ?? [])).toEqual(PACED)
+  expect(stopped?.measurements[0]).toMatchObject({ name: "memory-copy" })
+  expect(stopped?.unmeasured.at(-1)).toMatchObject({
+    name: "host-to-device",
+    reason: expect.stringMatching(/90 °C.*It was stopped at (?:memory-triad|host-to-device)\./),
+  })
+  expect(stopped?.faults).toMatchObject([{ code: "gpu-too-hot" }])
+  expect(stopped && stateOf(stopped)).toBe("sound")
+  expect(await childrenRunning("measure-card")).toEqual([])
+})
+
+test("a card that may not be measured is not begun", async () => {
+  const stopOf = () => AbortSignal.abort(cardUnwatched(20_000))
+  const plan: Plan = { ...NOTHING, figures: ["memory-copy"], sustainSeconds: 1 }
+  const result = await measureSoftware(plan, { ...watch(), stopOf })
+  expect(result).toMatchObject({ adapter: null, measurements: [], faults: [{ code: "gpu-unwatched" }] })
+  expect(namesOf(result.unmeasured)).toEqual(["memory-copy", "sustain"])
+  for (const { reason } of result.unmeasured) expect(reason).toMatch(/no temperature.*not begun/)
+  expect(stateOf(result)).toBe("unmeasured")
+})
+
+test("the signal ends all that are measured together, and none of them is left", {
+  timeout: LIMIT_MS,
+}, async context => {
+  needSoftwareAdapter(context)
+  const stop = new AbortController()
+  const copies = new Set<unknown>()
+  const cards = [gpu({ index: 0 }), gpu({ index: 1 }), gpu({ index: 2 })]
+  const onProgress = (card: unknown, { name }: Progress) => {
+    if (name === "memory-copy") copies.add(card)
+    if (copies.size === cards.length) stop.abort(new Error("stopped"))
+  }
+  const hanging = cards.map(card => ({ card, berth: paced({ what: "hang", at: "memory-triad" }) }))
+  await expect(measurePaced(hanging, { signal: stop.signal, onProgress })).rejects.toThrow("stopped")
+  expect(await childrenRunning("measure-card")).toEqual([])
+})
+
+test("what is thrown for one is thrown when nothing runs on the others any more", {
+  timeout: LIMIT_MS,
+}, async context => {
+  needSoftwareAdapter(context)
+  const broken = {
+    ...paced(null),
+    wrap: () => {
+      throw new Error("a bug")
+    },
+  }
+  const berths = [broken, paced(null)].map(berth => ({ card: null, berth }))
+  await expect(measurePaced(berths, watch())).rejects.toThrow("a bug")
+  expect(await childrenRunning("measure-card")).toEqual([])
 })
 
 test("a software adapter is never taken for a card", { timeout: LIMIT_MS }, async context => {

@@ -46,6 +46,12 @@ test("what a buyer may set is not shown as overridden", () => {
   expect(names).not.toContain("HOME")
 })
 
+test("the owner's rule for bench is shown, and that there is none", () => {
+  const rules = { ...DEFAULT_RULES, bench: { maxTemperatureC: 83 } }
+  expect(describePolicy(rules, "strict", GRACE_MS).rules.bench).toEqual({ maxTemperatureC: 83 })
+  expect(strict.rules.bench).toEqual({ maxTemperatureC: null })
+})
+
 test("a loosening says what it costs", () => {
   expect(strict.profile.cost).toBeNull()
   for (const { name, cost } of strict.profiles) if (name !== "strict") expect(cost).toMatch(/\w+ \w+/)

@@ -37,6 +37,8 @@ test("no file means the defaults, which say so", async () => {
   const rules = await readRules(join(root, "nowhere.yaml"))
   expect(rules).toBe(DEFAULT_RULES)
   expect(rules).toMatchObject({ file: null, profile: "strict", images: { allow: ["**"], signedBy: [] } })
+  expect(rules.bench).toEqual({ maxTemperatureC: null })
+  expect((await readRules(await rulesFile("bench: {}\n"))).bench).toEqual(rules.bench)
 })
 
 test("what the owner writes holds, and what he leaves out is as by default", async () => {
@@ -47,6 +49,7 @@ images:
   maxMiB: 20480
   signedBy: [{ images: "ghcr.io/acme/*", keys: [ed25519.pub, p256.pub] }]
 limits: { timeMinutes: 120, outMiB: 4096 }
+bench: { maxTemperatureC: 82.5 }
 `)
   const rules = await readRules(path)
   expect(rules).toMatchObject({
@@ -54,6 +57,7 @@ limits: { timeMinutes: 120, outMiB: 4096 }
     profile: "jit",
     images: { allow: ["market", "ghcr.io/acme/*"], maxMiB: 20480 },
     limits: { ...DEFAULT_RULES.limits, timeMinutes: 120, outMiB: 4096 },
+    bench: { maxTemperatureC: 82.5 },
   })
   const [signed] = rules.images.signedBy
   expect(signed?.keys.map(({ kind }) => kind)).toEqual(["ed25519", "ecdsa-p256"])
@@ -85,6 +89,10 @@ test.each([
     "limits:\n\n  outMiB: 65537\n",
     /:3: limits\.outMiB: must be at most 65536 MiB/,
   ],
+  ["a card that may not even be warm", "bench: { maxTemperatureC: 39 }\n", /:1: .*from 40 to 110 °C/],
+  ["a card without a limit", "bench:\n  maxTemperatureC: 111\n", /:2: bench\.maxTemperatureC: .*110/],
+  ["a temperature as text", 'bench: { maxTemperatureC: "83" }\n', /:1: bench\.maxTemperatureC/],
+  ["an unknown rule of bench", "bench: { maxPowerW: 300 }\n", /:1: bench\.maxPowerW is no rule/],
   ["the same limit twice", "limits:\n  pids: 1\n  pids: 4096\n", /:3: /],
   ["a pattern that is none", 'images:\n  allow:\n    - market\n    - "ghcr.*/x"\n', /:4: images\.allow\.1/],
   ["a pattern with a NUL", 'images: { allow: ["ghcr.io/a\\0"] }\n', /:1: images\.allow\.0/],
