@@ -1,9 +1,10 @@
 import { chmodSync, cpSync, mkdirSync } from "node:fs"
-import { readFile } from "node:fs/promises"
+import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { execa, type Options } from "execa"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { freePort } from "../../scripts/quickstart/programs.ts"
+import type { CapacityReport } from "../../src/protocol/capacity-report.ts"
 import type { AgentReport } from "../../src/runtime/agent/report.ts"
 import { TABLE_FIELDS } from "../../src/runtime/host/nvidia/listing.ts"
 import { type OwnDockerd, startDockerd } from "../engine/engines/own-dockerd.ts"
@@ -73,6 +74,23 @@ test("a card that the engine gives to no container is passed over, and nothing i
   expect(error.message).toMatch(/device driver|nvidia/i)
   expect(String(stderr)).toContain("slot.passed-over")
   expect(exitCode).toBe(30)
+})
+
+test("a card that is hotter than its owner allows is not measured, neither by itself nor with the trainer", {
+  timeout: 90_000,
+}, async () => {
+  const home = town.home("ruled")
+  mkdirSync(home)
+  await writeFile(join(home, "rules.yaml"), "bench: { maxTemperatureC: 60 }\n")
+  const bench = ["bench", "--quick", "--only", "gpus,work", "--json"]
+  const { stdout } = await agent(bench, "99.0.0", {}, { ZG_HOME: home })
+  const { report } = JSON.parse(String(stdout)) as { report: CapacityReport }
+  expect(report.cards).toMatchObject([
+    { identity: CARD, state: "unmeasured", faults: [{ code: "gpu-too-hot" }] },
+  ])
+  const hot = { reason: expect.stringMatching(/^The card reached 61 °C.* allows 60 °C/) }
+  expect(report.cards[0]?.unmeasured).toContainEqual({ name: "matmul-fp32", ...hot })
+  expect(report.work).toMatchObject({ figures: [], unmeasured: [hot] })
 })
 
 withDaemon("a card is a slot, is sampled, and a job for it gets it", { timeout: 120_000 }, async () => {
