@@ -100,6 +100,9 @@ export const FAULTS = {
   "proof-mismatch": "proof",
   "receipt-refused": "proof",
   "receipt-missing": "proof",
+  "ledger-malformed": "proof",
+  "ledger-mismatch": "proof",
+  "ledger-forked": "proof",
 } as const satisfies Record<string, Area>
 
 export type FaultCode = keyof typeof FAULTS
