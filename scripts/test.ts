@@ -2,6 +2,7 @@
 import { execa } from "execa"
 import { prepareBrowser } from "./setup/browser.ts"
 import { prepareEngine, stopEngine } from "./setup/engine.ts"
+import { prepareGo } from "./setup/go.ts"
 import { prepareImages } from "./setup/images.ts"
 import { tellFaults } from "./setup/tell.ts"
 
@@ -19,6 +20,7 @@ await tellFaults(async () => {
   try {
     await prepareImages()
     await prepareBrowser()
+    await prepareGo()
     await ran("vitest", "run", "--coverage", ...process.argv.slice(2))
   } finally {
     await stopEngine(engine)

@@ -4,6 +4,8 @@ import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { Fault } from "../protocol/fault.ts"
 import type { KeyId } from "../protocol/keys.ts"
+import { ledgerKey } from "../protocol/ledger-proof.ts"
+import { vkeyOf } from "../protocol/tlog/note.ts"
 import { BlobStore } from "../store/blob-store.ts"
 import { Database } from "../store/database.ts"
 import { ensureIdentity } from "../store/identity.ts"
@@ -21,15 +23,18 @@ export interface Market {
   /** Where agents and buyers connect, such as `ws://127.0.0.1:7464`; the registry is at the same host and port. */
   url: string
   keyId: KeyId
+  /** The key under its ledger's checkpoints, as those who check them want it. */
+  ledgerKey: string
   close(): Promise<void>
 }
 
 /**
  * Starts a marketplace: gateway and registry on one port, the state in one folder, from which a later start goes on.
- * @throws Fault `already-serving`, `port-in-use`, `address-unusable`, `identity-unreadable`
+ * @throws Fault `already-serving`, `port-in-use`, `address-unusable`, `identity-unreadable`, `ledger-forked`
  */
 export async function startMarket(options: MarketOptions): Promise<Market> {
-  const { root, host, log, clock = steadyClock() } = options
+  const { root, host, log, witnesses = [], clock = steadyClock() } = options
+  const ledgerFolder = join(root, "ledger")
   const lock = lockFolder(root)
   const identity = await ensureIdentity(join(root, "market.pem"))
   const http = await listen(options).catch(error => {
@@ -39,7 +44,8 @@ export async function startMarket(options: MarketOptions): Promise<Market> {
   const db = new Database(join(root, "market.sqlite"), MIGRATIONS)
   const blobs = new BlobStore(join(root, "blobs"))
   const roster = new Roster()
-  const book = await openBook({ db, blobs, identity, roster, clock, log, terms: termsOf(options) })
+  const terms = termsOf(options)
+  const book = await openBook({ db, blobs, identity, roster, clock, log, terms, ledgerFolder, witnesses })
   const gateway = openGateway(http, book.exchange)
   const registry = {
     db,
@@ -53,12 +59,13 @@ export async function startMarket(options: MarketOptions): Promise<Market> {
     log,
   }
   await discardOldUploads(registry)
-  const requestsDone = serveHttp(http, registry)
+  const requestsDone = serveHttp(http, { registry, ledgerFolder })
   const url = `ws://${host.includes(":") ? `[${host}]` : host}:${(http.address() as AddressInfo).port}`
   log.info({ event: "market.started", url, keyId: identity.keyId })
   return {
     url,
     keyId: identity.keyId,
+    ledgerKey: vkeyOf(ledgerKey(identity.publicKey)),
     close: async () => {
       await gateway.close()
       await book.close()

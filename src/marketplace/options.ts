@@ -1,5 +1,6 @@
 import type { Logger } from "pino"
 import { MicroCredits } from "../protocol/credits.ts"
+import type { Witness } from "./ledger/cosign.ts"
 
 /** What a marketplace promises and demands; all durations in milliseconds. */
 export interface Terms {
@@ -20,11 +21,13 @@ export interface Terms {
 }
 
 export interface MarketOptions extends Partial<Terms> {
-  /** Folder of `market.pem`, `market.sqlite` and `blobs/`. */
+  /** Folder of `market.pem`, `market.sqlite`, `blobs/` and `ledger/`. */
   root: string
   host: string
   /** 0 takes any free port. */
   port: number
+  /** Who is asked to sign that the ledger only grew; nobody when not given. */
+  witnesses?: readonly Witness[]
   log: Logger
   /** Milliseconds since 1970. */
   clock?: () => number

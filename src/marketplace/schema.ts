@@ -74,5 +74,35 @@ CREATE TABLE capacity_report (
 ) STRICT, WITHOUT ROWID;
 `
 
+// Rows of posting are an index over those entries that move credits; the entries themselves are what is signed.
+const MERKLE_LOG = `
+CREATE TABLE entry (idx INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE TABLE node (
+  level INTEGER NOT NULL, idx INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, idx)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE proof ADD COLUMN entry INTEGER;
+
+-- Postings were a chain of their own, each with the digest of the one before it.
+DROP TRIGGER posting_stays;
+UPDATE posting SET entry = json_remove(entry, '$.index', '$.previous');
+CREATE TRIGGER posting_stays BEFORE UPDATE ON posting BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+
+CREATE TRIGGER entry_follows BEFORE INSERT ON entry
+WHEN NEW.idx <> (SELECT coalesce(max(idx) + 1, 0) FROM entry)
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER entry_stays BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER entry_remains BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER node_stays BEFORE UPDATE ON node BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER node_remains BEFORE DELETE ON node BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+`
+
 /** The marketplace's tables, for `Database`: scripts that are never edited once released, only followed by others. */
-export const MIGRATIONS = [STATE, LEDGER, REGISTRY, REFERRERS, CHECKPOINTS, CAPACITY_REPORTS] as const
+export const MIGRATIONS = [
+  STATE,
+  LEDGER,
+  REGISTRY,
+  REFERRERS,
+  CHECKPOINTS,
+  CAPACITY_REPORTS,
+  MERKLE_LOG,
+] as const

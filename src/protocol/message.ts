@@ -7,6 +7,7 @@ import { JobId, JobSpec, JobStatus } from "./job.ts"
 import { KeyId, PublicKey, Signature } from "./keys.ts"
 import { Id, LeaseId, Nonce, OfferId, SessionId, Timestamp } from "./lease.ts"
 import { Assignment } from "./proof.ts"
+import { Receipt } from "./receipt.ts"
 import { Checkpoint, Device, ShardSpec } from "./shard-spec.ts"
 import { Bundle } from "./statement.ts"
 
@@ -116,7 +117,7 @@ const fromMarket = {
   renewed: { ...held, notAfter: Timestamp },
   /** The checkpoint is kept for as long as the shard is open. */
   kept: held,
-  receipt: { lease: LeaseId, bundle: Bundle },
+  receipt: { lease: LeaseId, ...Receipt.shape },
   /** The lease is not held any more, whether this or something earlier ended it. */
   abandoned: held,
   cancel: { ...held, reason: z.string() },

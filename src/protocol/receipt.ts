@@ -1,10 +1,11 @@
 import { z } from "zod"
 import { MicroCredits } from "./credits.ts"
-import type { Digest } from "./digest.ts"
+import { Digest } from "./digest.ts"
 import { JobId } from "./job.ts"
 import { KeyId } from "./keys.ts"
 import { LeaseId, Timestamp } from "./lease.ts"
-import { Resource, resource, STATEMENT_TYPE } from "./statement.ts"
+import { LedgerProof } from "./ledger-proof.ts"
+import { Bundle, Resource, resource, STATEMENT_TYPE } from "./statement.ts"
 
 /** in-toto Simple Verification Result v0.2: the marketplace checked the proof and says which properties hold. */
 export const SVR = "https://in-toto.io/attestation/svr/v0.2"
@@ -23,12 +24,16 @@ export const ReceiptStatement = z.strictObject({
       lease: LeaseId,
       agent: KeyId,
       paid: MicroCredits,
-      /** The posting's place in the ledger, from 0, and the digest of its leaf. */
-      ledger: z.strictObject({ index: z.int().min(0), leaf: z.string() }),
+      /** The posting's place in the ledger, from 0, and its leaf hash. */
+      ledger: z.strictObject({ index: z.int().min(0), leaf: Digest }),
     }),
   }),
 })
 export type ReceiptStatement = z.infer<typeof ReceiptStatement>
+
+/** The signed answer, and what shows that the ledger holds the proof, and then the posting that pays it. */
+export const Receipt = z.strictObject({ bundle: Bundle, ledger: LedgerProof })
+export type Receipt = z.infer<typeof Receipt>
 
 export interface Settlement {
   proof: Digest

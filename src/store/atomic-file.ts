@@ -2,10 +2,10 @@ import { open, rename, rm } from "node:fs/promises"
 import { dirname } from "node:path"
 
 /** Writes a file that only its owner reads: it is there whole or not at all, also after a power cut. */
-export async function writeAtomically(path: string, text: string): Promise<void> {
+export async function writeAtomically(path: string, content: string | Uint8Array): Promise<void> {
   const draft = `${path}.${crypto.randomUUID()}.draft`
   try {
-    await writeSynced(draft, text)
+    await writeSynced(draft, content)
     await rename(draft, path)
   } catch (error) {
     // On a full disk every try would leave another one.
@@ -15,10 +15,10 @@ export async function writeAtomically(path: string, text: string): Promise<void>
   await syncFolder(dirname(path))
 }
 
-async function writeSynced(path: string, text: string): Promise<void> {
+async function writeSynced(path: string, content: string | Uint8Array): Promise<void> {
   const file = await open(path, "wx", 0o600)
   try {
-    await file.writeFile(text)
+    await file.writeFile(content)
     await file.sync()
   } finally {
     await file.close()

@@ -3,12 +3,14 @@ import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { type Blob, type Digest, digestOf } from "../../src/protocol/digest.ts"
+import { grant, settlement, submission } from "../../src/marketplace/ledger/posting.ts"
+import { MicroCredits } from "../../src/protocol/credits.ts"
+import type { Blob, Digest } from "../../src/protocol/digest.ts"
 import { type Fault, isFault } from "../../src/protocol/fault.ts"
 import { randomId } from "../../src/protocol/handshake.ts"
 import type { Signer } from "../../src/protocol/keys.ts"
 import type { Assignment } from "../../src/protocol/proof.ts"
-import { receiptStatement } from "../../src/protocol/receipt.ts"
+import { type Receipt, receiptStatement } from "../../src/protocol/receipt.ts"
 import { type Checkpoint, type Image, ShardSpec } from "../../src/protocol/shard-spec.ts"
 import { type Bundle, bundleDigest, signStatement } from "../../src/protocol/statement.ts"
 import { BlobTransfer } from "../../src/runtime/blob/transfer.ts"
@@ -33,6 +35,7 @@ import {
 import { stepsOver } from "../../src/runtime/shard/steps.ts"
 import { BlobStore } from "../../src/store/blob-store.ts"
 import { ensureIdentity } from "../../src/store/identity.ts"
+import { openLedger, recorded } from "../ledger/recorded.ts"
 import { StandInRegistry } from "../stand-in/registry.ts"
 import { publishShellImage } from "./image.ts"
 
@@ -105,6 +108,7 @@ export async function makeBench(engine: Engine, program: string = engine.facts.n
       proofs.push(bundle)
       return receiptFor(lease.id, bundle, signer, market)
     },
+    onCheckpoint: () => {},
     onProgress: (_, told) => progress.push(told),
     keepCheckpoint: async (_, files) => {
       checkpoints.push(files)
@@ -174,20 +178,19 @@ async function receiptFor(
   bundle: Bundle,
   agent: Signer,
   market: Signer,
-): Promise<Bundle> {
+): Promise<Receipt> {
+  const job = "job-0123456789ab" as Assignment["job"]
+  const [proof, paid] = [bundleDigest(bundle), MicroCredits.parse(250_000)]
+  const ledger = openLedger()
+  ledger.append(grant(agent.keyId, paid))
+  ledger.append(submission(agent.keyId, job, paid))
+  const payment = settlement({ job, lease, agent: agent.keyId, proof }, paid, 0)
+  const record = await recorded(ledger, market, { bundle, key: agent.publicKey }, payment)
   const statement = receiptStatement({
-    proof: bundleDigest(bundle),
-    market: market.keyId,
-    at: new Date().toISOString(),
-    settlement: {
-      job: "job-0123456789ab" as Assignment["job"],
-      lease,
-      agent: agent.keyId,
-      paid: 250_000 as never,
-      ledger: { index: 0, leaf: digestOf("leaf") as Digest },
-    },
+    ...{ proof, market: market.keyId, at: new Date().toISOString() },
+    settlement: { job, lease, agent: agent.keyId, paid, ledger: record.place },
   })
-  return signStatement(statement, market)
+  return { bundle: await signStatement(statement, market), ledger: record.ledger }
 }
 
 function identity(root: string, name: string): Promise<Signer> {

@@ -1,4 +1,4 @@
-import type { Posting } from "../../src/marketplace/ledger/posting.ts"
+import type { Posting } from "../../src/protocol/books.ts"
 import type { Digest } from "../../src/protocol/digest.ts"
 
 /** What the marketplace's database says of a job and of its books. */
@@ -23,7 +23,7 @@ export interface MarketFacts {
   unsound: number
   /** Leases that were paid more than once. */
   paidTwice: string[]
-  /** The first posting that does not follow from the one before it. */
+  /** The first entry of the ledger that is not what its tree or its books say. */
   brokenAt: number | null
   /** The agent's account, without what it was granted. */
   balance: number

@@ -219,7 +219,8 @@ async function openIn(root: string, roster: Roster, time: Clock) {
   const blobs = new BlobStore(join(root, "blobs"))
   const log = pino({ level: "silent" })
   const clock = () => time.now
-  const book = await openBook({ db, blobs, identity: IDENTITY, roster, terms: TERMS, clock, log })
+  const ledger = { ledgerFolder: join(root, "ledger"), witnesses: [] }
+  const book = await openBook({ db, blobs, identity: IDENTITY, roster, terms: TERMS, clock, log, ...ledger })
   return { db, book }
 }
 

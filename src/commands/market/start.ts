@@ -1,6 +1,7 @@
 import { once } from "node:events"
 import { Flags } from "@oclif/core"
 import { BaseCommand } from "../../cli/base-command.ts"
+import { parseWitness } from "../../marketplace/ledger/cosign.ts"
 import { startMarket } from "../../marketplace/market.ts"
 import { parseCredits } from "../../protocol/credits.ts"
 
@@ -27,6 +28,12 @@ export default class MarketStart extends BaseCommand {
       default: "1000",
       env: "ZG_MARKET_GRANT",
     }),
+    witness: Flags.string({
+      description:
+        "who signs that the ledger only grew: its key and its address, as `ledger witness` prints them",
+      multiple: true,
+      helpValue: "VKEY@URL",
+    }),
   }
 
   async run() {
@@ -37,13 +44,15 @@ export default class MarketStart extends BaseCommand {
       host: flags.host,
       port: flags.port,
       grant: parseCredits(flags.grant),
+      witnesses: flags.witness?.map(parseWitness) ?? [],
       log: this.openLog(flags),
     })
+    const { url, keyId, ledgerKey } = market
     // The answer comes at the start: the command itself goes on until it is stopped.
-    if (this.jsonEnabled())
-      process.stdout.write(`${JSON.stringify({ url: market.url, keyId: market.keyId })}\n`)
-    this.log(`Marketplace listens at ${market.url}`)
-    this.log(`Next, in another terminal: ${this.config.bin} register --market ${market.url}`)
+    if (this.jsonEnabled()) process.stdout.write(`${JSON.stringify({ url, keyId, ledgerKey })}\n`)
+    this.log(`Marketplace listens at ${url}`)
+    this.log(`Its ledger is signed with ${ledgerKey}`)
+    this.log(`Next, in another terminal: ${this.config.bin} register --market ${url}`)
     await once(this.signal, "abort")
     await market.close()
   }

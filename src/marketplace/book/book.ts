@@ -1,4 +1,7 @@
+import type { Witness } from "../ledger/cosign.ts"
+import { recordEarlierPostings } from "../ledger/earlier.ts"
 import { Ledger } from "../ledger/ledger.ts"
+import { Publisher } from "../ledger/publisher.ts"
 import { Bell } from "./bell.ts"
 import type { Exchange } from "./exchange.ts"
 import { Identities } from "./identity-row.ts"
@@ -19,16 +22,24 @@ const TICK_MS = 200
 /** Longer between two looks, and this process or its machine stood still. */
 const STOOD_STILL_MS = 5_000
 
-export type BookParts = Pick<Exchange, "db" | "blobs" | "identity" | "roster" | "terms" | "clock" | "log">
+export interface BookParts
+  extends Pick<Exchange, "db" | "blobs" | "identity" | "roster" | "terms" | "clock" | "log"> {
+  /** Where the ledger is published. */
+  ledgerFolder: string
+  witnesses: readonly Witness[]
+}
 
 export interface Book {
   exchange: Exchange
   close(): Promise<void>
 }
 
-/** Opens the book on what the database holds: leases go on, everything else is offered anew. */
-export async function openBook(parts: BookParts): Promise<Book> {
-  const { db, clock, log } = parts
+/**
+ * Opens the book on what the database holds: leases go on, everything else is offered anew.
+ * @throws Fault `ledger-forked` when the database holds less than was published; `disk-full`.
+ */
+export async function openBook({ ledgerFolder, witnesses, ...parts }: BookParts): Promise<Book> {
+  const { db, clock, log, identity } = parts
   const jobs = new Jobs(db.sql)
   const sources = {
     shards: new Shards(db.sql),
@@ -36,6 +47,11 @@ export async function openBook(parts: BookParts): Promise<Book> {
     offers: new Offers(),
     progress: new Progress(),
   }
+  const { log: entries } = sources.ledger
+  await db.write(() => recordEarlierPostings(db.sql, entries))
+  const publisher = await Publisher.open({
+    ...{ log: entries, folder: ledgerFolder, identity, witnesses, clock, logger: log },
+  })
   const watches = new Watches(id => {
     const job = jobs.one(id)
     if (!job) throw new Error(`${id} is watched and not there`)
@@ -54,6 +70,7 @@ export async function openBook(parts: BookParts): Promise<Book> {
   const exchange: Exchange = {
     ...parts,
     ...sources,
+    publisher,
     jobs,
     watches,
     identities: new Identities(db.sql),
@@ -71,6 +88,7 @@ export async function openBook(parts: BookParts): Promise<Book> {
       clearInterval(ticking)
       watches.close()
       await bell.silence()
+      await publish(exchange)
     },
   }
 }
@@ -82,4 +100,14 @@ async function round(exchange: Exchange, since: UnmatchedSince): Promise<void> {
   await expireLeases(exchange)
   await judgeJobs(exchange, since)
   match(exchange)
+  void publish(exchange)
+}
+
+/** What no receipt waits for is published soon, too. */
+async function publish({ publisher, ledger, log }: Exchange): Promise<void> {
+  try {
+    await publisher.covering(ledger.log.size)
+  } catch (error) {
+    log.warn({ event: "ledger.unpublished", message: (error as Error).message })
+  }
 }

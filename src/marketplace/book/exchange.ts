@@ -4,6 +4,7 @@ import type { BlobStore } from "../../store/blob-store.ts"
 import type { Database } from "../../store/database.ts"
 import type { Roster } from "../gateway/roster.ts"
 import type { Ledger } from "../ledger/ledger.ts"
+import type { Publisher } from "../ledger/publisher.ts"
 import type { Terms } from "../options.ts"
 import type { Identities } from "./identity-row.ts"
 import type { Jobs } from "./job-row.ts"
@@ -24,6 +25,7 @@ export interface Exchange {
   proofs: Proofs
   reports: Reports
   ledger: Ledger
+  publisher: Publisher
   blobs: BlobStore
   roster: Roster
   offers: Offers

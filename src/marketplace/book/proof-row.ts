@@ -5,12 +5,17 @@ import type { LeaseId } from "../../protocol/lease.ts"
 import type { ReceiptStatement } from "../../protocol/receipt.ts"
 import type { Bundle } from "../../protocol/statement.ts"
 
-export interface ProofRow {
+/** What was answered to a proof, and where the ledger has the proof itself. */
+export interface Recorded {
+  receipt: ReceiptStatement
+  entry: number
+}
+
+export interface ProofRow extends Recorded {
   digest: Digest
   lease: LeaseId
   agent: KeyId
   bundle: Bundle
-  receipt: ReceiptStatement
 }
 
 /** The settled proofs in the database, each with its receipt. */
@@ -22,14 +27,15 @@ export class Proofs {
   }
 
   /** Call inside a write of the database. */
-  add({ digest, lease, agent, bundle, receipt }: ProofRow): void {
+  add({ digest, lease, agent, bundle, receipt, entry }: ProofRow): void {
     this.#sql
-      .prepare("INSERT INTO proof (digest, lease, agent, bundle, receipt) VALUES (?, ?, ?, ?, ?)")
-      .run(digest, lease, agent, JSON.stringify(bundle), JSON.stringify(receipt))
+      .prepare("INSERT INTO proof (digest, lease, agent, bundle, receipt, entry) VALUES (?, ?, ?, ?, ?, ?)")
+      .run(digest, lease, agent, JSON.stringify(bundle), JSON.stringify(receipt), entry)
   }
 
-  receipt(digest: Digest): ReceiptStatement {
-    const row = this.#sql.prepare("SELECT receipt FROM proof WHERE digest = ?").get(digest)
-    return JSON.parse((row as { receipt: string }).receipt)
+  recorded(digest: Digest): Recorded {
+    const row = this.#sql.prepare("SELECT receipt, entry FROM proof WHERE digest = ?").get(digest)
+    const { receipt, entry } = row as { receipt: string; entry: number }
+    return { receipt: JSON.parse(receipt), entry }
   }
 }

@@ -18,6 +18,7 @@ import { total } from "../plans/plan.ts"
 import { claimed } from "./claim.ts"
 import { announceEnd, type Ended, recordEnd } from "./ending.ts"
 import type { Exchange } from "./exchange.ts"
+import type { Recorded } from "./proof-row.ts"
 import type { ShardRow } from "./shard-row.ts"
 import { addReady } from "./submission.ts"
 
@@ -32,7 +33,7 @@ export async function settle(
 ): Promise<MarketMessage> {
   const { shards, clock } = exchange
   const earlier = receiptFor(exchange, peer, frame)
-  if (earlier) return sign(exchange, frame.lease, earlier)
+  if (earlier) return answer(exchange, frame.lease, earlier)
   const shard = claimed(shards.byLease(frame.lease), peer.agent, frame.epoch, clock())
   const statement = checkProof(frame.bundle, peer.publicKey, shards.assignment(shard))
   const outputs = await storedOutputs(exchange.blobs, statement)
@@ -40,20 +41,24 @@ export async function settle(
   const loss = await evaluatedLoss(exchange, shard, outputs)
   const settled = await exchange.db.write(() => {
     const twin = receiptFor(exchange, peer, frame)
-    if (twin) return { receipt: twin, ended: null }
+    if (twin) return { recorded: twin, ended: null }
     // The lease may have run out while the outputs were looked at.
     const held = claimed(shards.byLease(frame.lease), peer.agent, frame.epoch, clock())
-    return record(exchange, peer.agent, held, { bundle: frame.bundle, outputs, loss })
+    return record(exchange, peer, held, { bundle: frame.bundle, outputs, loss })
   })
   announce(exchange, shard, settled.ended)
-  return sign(exchange, frame.lease, settled.receipt)
+  return answer(exchange, frame.lease, settled.recorded)
 }
 
 /** The stored receipt of the lease's proof, when it is settled by this agent. */
-function receiptFor({ shards, proofs }: Exchange, peer: Peer, frame: ClientFrameOf<"proof">) {
+function receiptFor(
+  { shards, proofs }: Exchange,
+  peer: Peer,
+  frame: ClientFrameOf<"proof">,
+): Recorded | null {
   const shard = shards.byLease(frame.lease)
   if (shard?.state !== "settled" || shard.agent !== peer.agent || shard.epoch !== frame.epoch) return null
-  if (shard.proof === bundleDigest(frame.bundle)) return proofs.receipt(shard.proof)
+  if (shard.proof === bundleDigest(frame.bundle)) return proofs.recorded(shard.proof)
   throw new Fault("proof-mismatch", "Another proof of this lease has been settled.", {
     hint: "Nothing is owed any more: drop this one.",
     facts: { lease: shard.lease, settled: shard.proof },
@@ -102,20 +107,25 @@ interface Proved {
 }
 
 interface Settled {
-  receipt: ReceiptStatement
+  recorded: Recorded
   ended: Ended | null
 }
 
 /** The settlement of one shard, inside a write: all of it or nothing. */
-function record(exchange: Exchange, agent: KeyId, shard: ShardRow, proved: Proved): Settled {
-  const { jobs, shards, proofs } = exchange
-  const { bundle, outputs, loss } = proved
+function record(
+  exchange: Exchange,
+  { agent, publicKey }: Peer,
+  shard: ShardRow,
+  { bundle, outputs, loss }: Proved,
+): Settled {
+  const { jobs, shards, proofs, ledger } = exchange
   const { job, lease } = shard
   const spec = jobs.one(job)?.spec
   if (!spec) throw new Error(`a shard of ${job}, which is not there`)
   const proof = bundleDigest(bundle)
+  const entry = ledger.appendSigned(bundle, proof, publicKey).index
   const receipt = pay(exchange, { job, agent, lease, proof }, spec.pricePerShard)
-  proofs.add({ digest: proof, lease, agent, bundle, receipt })
+  proofs.add({ digest: proof, lease, agent, bundle, receipt, entry })
   const progress = exchange.progress.of(shard)
   shards.update(shard, {
     ...{ state: "settled", proof, outputs: JSON.stringify(outputs), checkpoint: null },
@@ -123,7 +133,8 @@ function record(exchange: Exchange, agent: KeyId, shard: ShardRow, proved: Prove
   })
   if (shards.count(job).planned < total(spec)) addReady(exchange, job, spec, shards.settled(job))
   const done = shards.count(job).settled === total(spec)
-  return { receipt, ended: done ? recordEnd(exchange, job, { state: "done", reason: null }) : null }
+  const ended = done ? recordEnd(exchange, job, { state: "done", reason: null }) : null
+  return { recorded: { receipt, entry }, ended }
 }
 
 interface Payment {
@@ -155,10 +166,14 @@ function announce(exchange: Exchange, shard: ShardRow, ended: Ended | null): voi
   exchange.wake()
 }
 
-async function sign(
-  { identity }: Exchange,
+/** Signs the receipt, with all that shows that proof and payment are in the ledger that everybody sees. */
+async function answer(
+  { identity, ledger, publisher }: Exchange,
   lease: LeaseId,
-  receipt: ReceiptStatement,
+  { receipt, entry }: Recorded,
 ): Promise<MarketMessage> {
-  return { type: "receipt", lease, bundle: await signStatement(receipt, identity) }
+  const { index } = receipt.predicate.zg_settlement.ledger
+  const published = await publisher.covering(Math.max(entry, index) + 1)
+  const bundle = await signStatement(receipt, identity)
+  return { type: "receipt", lease, bundle, ledger: ledger.prove([entry, index], published) }
 }

@@ -1,51 +1,75 @@
 import type { DatabaseSync } from "node:sqlite"
+import { type Posting, unsoundness } from "../../protocol/books.ts"
 import { MicroCredits } from "../../protocol/credits.ts"
-import { type Digest, digestOfJson } from "../../protocol/digest.ts"
+import { canonicalJson, type Digest, digestOfHex } from "../../protocol/digest.ts"
 import type { JobId } from "../../protocol/job.ts"
-import type { KeyId } from "../../protocol/keys.ts"
+import type { KeyId, PublicKey } from "../../protocol/keys.ts"
+import {
+  type Account,
+  entryBytes,
+  type LedgerEntry,
+  type PostingKind,
+  parseEntry,
+  signedEntry,
+} from "../../protocol/ledger-entry.ts"
+import type { LedgerProof } from "../../protocol/ledger-proof.ts"
 import type { MarketMessage } from "../../protocol/message.ts"
-import { type Account, checkSound, type Posting, type PostingKind } from "./posting.ts"
+import type { Bundle } from "../../protocol/statement.ts"
+import { areEqual, leafHash } from "../../protocol/tlog/hash.ts"
+import { Log } from "./log.ts"
+import type { Published } from "./publisher.ts"
 
-/** A posting's place in the ledger. */
+/** An entry's place in the ledger. */
 export interface Place {
   index: number
+  /** Its leaf hash (RFC 6962). */
   leaf: Digest
 }
 
-/** What a leaf is the digest of: the posting, its place, and the leaf before it, so that none can change unseen. */
-interface Entry extends Posting {
-  index: number
-  at: string
-  previous: Digest | null
-}
-
-/** The marketplace's books: double entry, append-only, chained by hash. Call `append` inside a write of the database. */
+/**
+ * The marketplace's books and what its agents have proved: one append-only log, whose postings are double entry. Call what appends inside a
+ * write of the database.
+ */
 export class Ledger {
+  readonly log: Log
   readonly #sql: DatabaseSync
   readonly #clock: () => number
 
   constructor(sql: DatabaseSync, clock: () => number) {
+    this.log = new Log(sql)
     this.#sql = sql
     this.#clock = clock
   }
 
+  /** @throws Error for a posting that would make the books unsound, because that is a bug of the marketplace. */
   append(posting: Posting): Place {
-    checkSound(posting, account => this.balance(account))
-    const last = this.#last()
-    const index = last ? last.index + 1 : 0
-    const entry: Entry = {
-      ...posting,
-      index,
-      at: new Date(this.#clock()).toISOString(),
-      previous: last?.leaf ?? null,
-    }
-    const leaf = digestOfJson(entry)
+    const wrong = unsoundness(posting, account => this.balance(account))
+    if (wrong !== null) throw new Error(wrong)
+    const spec = { ...posting, at: new Date(this.#clock()).toISOString() }
+    const place = this.#record({ apiVersion: "1", kind: "zg-posting", spec })
     this.#sql
       .prepare("INSERT INTO posting (idx, leaf, kind, entry) VALUES (?, ?, ?, ?)")
-      .run(index, leaf, posting.kind, JSON.stringify(entry))
+      .run(place.index, place.leaf, posting.kind, canonicalJson(spec))
     const insert = this.#sql.prepare("INSERT INTO leg (posting, account, kind, amount) VALUES (?, ?, ?, ?)")
-    for (const { account, amount } of posting.legs) insert.run(index, account, posting.kind, amount)
-    return { index, leaf }
+    for (const { account, amount } of posting.legs) insert.run(place.index, account, posting.kind, amount)
+    return place
+  }
+
+  /** Records a statement that this key has signed, by its digest. */
+  appendSigned(bundle: Bundle, digest: Digest, key: PublicKey): Place {
+    return this.#record(signedEntry(bundle, digest, key))
+  }
+
+  /** What shows that these entries are in the ledger that was published. @throws RangeError where it does not reach so far. */
+  prove(indices: readonly number[], { size, checkpoint }: Published): LedgerProof {
+    return {
+      checkpoint,
+      entries: indices.map(index => ({
+        index,
+        body: this.log.entry(index).toString("base64"),
+        hashes: this.log.inclusion(index, size).hashes.map(hash => Buffer.from(hash).toString("base64")),
+      })),
+    }
   }
 
   /** In micro-credits; below zero only for the issuer. */
@@ -78,21 +102,23 @@ export class Ledger {
     }
   }
 
-  /** The first posting whose leaf or predecessor is not what its content says; null when the chain is whole. */
+  /** The first entry that is not what the tree says, or moves other credits than the books; null when all is whole. */
   brokenAt(): number | null {
-    let previous: Digest | null = null
-    const rows = this.#sql.prepare("SELECT idx, leaf, entry FROM posting ORDER BY idx").iterate()
-    for (const { idx, leaf, entry } of rows as Iterable<{ idx: number; leaf: Digest; entry: string }>) {
-      const content = JSON.parse(entry) as Entry
-      if (content.index !== idx || content.previous !== previous || digestOfJson(content) !== leaf) return idx
-      previous = leaf
+    const moved = this.#sql.prepare("SELECT entry FROM posting WHERE idx = ?")
+    for (let index = 0; index < this.log.size; index++) {
+      const body = this.log.entry(index)
+      const entry = parseEntry(body)
+      if (entry === null || !areEqual(leafHash(body), this.log.node({ level: 0, index }))) return index
+      const row = moved.get(index) as { entry: string } | undefined
+      const said = entry.kind === "zg-posting" ? canonicalJson(entry.spec) : undefined
+      if ((row && canonicalJson(JSON.parse(row.entry))) !== said) return index
     }
     return null
   }
 
-  #last(): Place | undefined {
-    const row = this.#sql.prepare('SELECT idx AS "index", leaf FROM posting ORDER BY idx DESC LIMIT 1').get()
-    return row as Place | undefined
+  #record(entry: LedgerEntry): Place {
+    const { index, leaf } = this.log.append(entryBytes(entry))
+    return { index, leaf: digestOfHex(Buffer.from(leaf).toString("hex")) }
   }
 
   #sum(where: string, ...values: string[]): number {

@@ -1,24 +1,8 @@
+import type { Leg, Posting } from "../../protocol/books.ts"
 import type { MicroCredits } from "../../protocol/credits.ts"
 import type { JobId } from "../../protocol/job.ts"
 import type { KeyId } from "../../protocol/keys.ts"
-
-export type Account = "issuer" | "market" | `identity:${KeyId}` | `escrow:${JobId}`
-
-/** One account's part of a posting, in micro-credits; negative leaves the account. */
-export interface Leg {
-  account: Account
-  amount: number
-}
-
-export type PostingKind = "grant" | "submission" | "settlement" | "refund"
-
-/** Credits that move at once: what leaves some accounts enters others. */
-export interface Posting {
-  kind: PostingKind
-  /** What the posting is about: identity, job, lease, proof. */
-  about: Record<string, string>
-  legs: Leg[]
-}
+import type { Account, PostingKind } from "../../protocol/ledger-entry.ts"
 
 const BASIS = 10_000
 
@@ -69,20 +53,4 @@ function move(
     { account: to, amount },
   ]
   return { kind, about, legs: amount === 0 ? [] : legs }
-}
-
-/**
- * The one place that keeps the books sound: whole numbers, a sum of zero, and no account but the issuer below zero.
- * @throws Error, because a posting that breaks this is a bug of the marketplace.
- */
-export function checkSound({ kind, legs }: Posting, balanceOf: (account: Account) => number): void {
-  const after = new Map<Account, number>()
-  for (const { account, amount } of legs)
-    after.set(account, (after.get(account) ?? balanceOf(account)) + amount)
-  if (legs.some(({ amount }) => !Number.isSafeInteger(amount)))
-    throw new Error(`a ${kind} posting moves a fraction`)
-  if (legs.reduce((sum, { amount }) => sum + BigInt(amount), 0n) !== 0n)
-    throw new Error(`a ${kind} posting does not sum to zero`)
-  for (const [account, balance] of after)
-    if (balance < 0 && account !== "issuer") throw new Error(`a ${kind} posting overdraws ${account}`)
 }

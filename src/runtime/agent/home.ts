@@ -24,6 +24,10 @@ export interface Home {
   rules: string
   /** What `bench` has measured, one file each. */
   reports: string
+  /** The largest checkpoint of the marketplace's ledger that was seen, and what contradicted it, if anything did. */
+  ledger: string
+  /** What this home's witness has signed last. */
+  witness: string
   /** The embedded marketplace's state, when this home also runs one. */
   market: string
   /** There while the owner has paused the agent. */
@@ -57,6 +61,8 @@ export function openHome(root: string): Home {
     minimumVersions: join(home, "minimum-versions.json"),
     rules: join(home, "rules.yaml"),
     reports: join(home, "reports"),
+    ledger: join(home, "ledger"),
+    witness: join(home, "witness"),
     market: join(home, "market"),
     pause: join(home, "paused"),
     socket: socketPath(home),

@@ -1,8 +1,7 @@
 import { once } from "node:events"
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { Logger } from "pino"
-import { Fault } from "../../protocol/fault.ts"
+import { listen } from "../host/listen.ts"
 import type { MetricsReport } from "./metrics/report.ts"
 import { metricsText } from "./metrics/text.ts"
 
@@ -48,7 +47,7 @@ export async function openMetrics(options: MetricsOptions, signal: AbortSignal):
   })
   server.requestTimeout = REQUEST_LIMIT_MS
   server.maxConnections = CONNECTIONS_LIMIT
-  await listen(server, host, port)
+  const url = `${await listen(server, host, port)}/metrics`
   const close = async () => {
     signal.removeEventListener("abort", close)
     if (!server.listening) return
@@ -58,8 +57,6 @@ export async function openMetrics(options: MetricsOptions, signal: AbortSignal):
     await closed
   }
   signal.addEventListener("abort", close)
-  const { port: taken } = server.address() as AddressInfo
-  const url = `http://${host.includes(":") ? `[${host}]` : host}:${taken}/metrics`
   log.info({ url }, "metrics.open")
   return { url, close }
 }
@@ -78,27 +75,4 @@ async function answer(
 
 function refuse(response: ServerResponse, status: number, words: string): void {
   response.writeHead(status, { "Content-Type": "text/plain" }).end(words)
-}
-
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  try {
-    server.listen(port, host)
-    await once(server, "listening")
-  } catch (cause) {
-    throw cannotListen(host, port, cause)
-  }
-}
-
-function cannotListen(host: string, port: number, cause: unknown): Fault {
-  const code = (cause as NodeJS.ErrnoException).code ?? "unknown"
-  const facts = { host, port, code }
-  if (code === "EADDRINUSE") {
-    const hint = "Give the metrics another port, or stop what listens there; port 0 takes any free one."
-    return new Fault("port-in-use", `Port ${port} of ${host} is in use.`, { hint, facts, cause })
-  }
-  return new Fault("address-unusable", `Nothing can listen at ${host}, port ${port}: ${code}.`, {
-    hint: "Give the metrics an address of this machine, such as 127.0.0.1, and a port of 1024 or more unless you are root.",
-    facts,
-    cause,
-  })
 }

@@ -1,4 +1,5 @@
 import type { Logger } from "pino"
+import { ledgerKey } from "../../protocol/ledger-proof.ts"
 import { BlobStore } from "../../store/blob-store.ts"
 import { loadIdentity } from "../../store/identity.ts"
 import { BlobTransfer } from "../blob/transfer.ts"
@@ -6,6 +7,8 @@ import { chooseDisks } from "../container/disks.ts"
 import { removeLeftLogins } from "../container/login.ts"
 import { readRules } from "../host/rules/rules-file.ts"
 import { startTelemetry } from "../host/telemetry/telemetry.ts"
+import { ledgerFiles } from "../ledger/files.ts"
+import { LedgerWatch } from "../ledger/watch.ts"
 import { Link } from "../market/link.ts"
 import { registryUrl } from "../market/session.ts"
 import { ProofArchive } from "../proof/archive.ts"
@@ -49,7 +52,7 @@ const MEASURING_LIMIT_MS = 15 * 60_000
 
 /**
  * Serves until the signal aborts or the agent is drained; tells what this home has earned in all.
- * @throws Fault `rules-unreadable`, `nothing-to-offer`, `gpu-unusable`, `not-registered`, `already-serving`, `toolkit-unsafe`, `engine-*`, `jail-broken`, `probe-*`, or a final refusal of the marketplace.
+ * @throws Fault `rules-unreadable`, `nothing-to-offer`, `gpu-unusable`, `not-registered`, `already-serving`, `toolkit-unsafe`, `engine-*`, `jail-broken`, `probe-*`, `ledger-forked`, or a final refusal of the marketplace.
  */
 export async function serve(options: ServeOptions, signal: AbortSignal): Promise<Totals> {
   const { home, metrics, program, supervision = null, log } = options
@@ -60,7 +63,7 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
   if (mode.mode === "paused")
     log.warn({ ...mode, hint: "It goes on with `zg-agent resume`." }, "agent.paused")
   const opened = await openAgent(options, mode, parts, signal)
-  const { agent, telemetry, journal, ports, chosen, slots } = opened
+  const { agent, telemetry, journal, ports, chosen, slots, watch } = opened
   const verbs = { pause: () => agent.pause(), resume: () => agent.resume(), drain: () => agent.drain() }
   parts.use(await openControl(home, () => agent.status(), verbs))
   if (metrics !== null) {
@@ -88,6 +91,7 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
       either,
       bytes => log.info({ bytes }, "blobs.collected"),
     ),
+    watch.keep(either),
     ...(supervision === null ? [] : [supervise(supervision, agent, log, either)]),
   ]
   try {
@@ -135,6 +139,9 @@ async function openAgent(
   )
   const registry = { url: registryUrl(market.url), token: () => link.token }
   const store = new BlobStore(home.blobs)
+  const watch = new LedgerWatch({
+    ...{ files: ledgerFiles(market.url), log: ledgerKey(market.publicKey), folder: home.ledger, logger: log },
+  })
   const ports = {
     engine,
     store,
@@ -148,6 +155,7 @@ async function openAgent(
     home: signer.keyId,
     version: program.version,
     marketKey: market.publicKey,
+    onCheckpoint: (checkpoint: string) => watch.saw(checkpoint),
     graceMs: GRACE_MS,
     sendEveryMs: SEND_EVERY_MS,
     meter: (cards: Berth["gpus"]) => telemetry.meter(cards.map(telemetry.identify)),
@@ -163,7 +171,7 @@ async function openAgent(
     signal,
   )
   const agent = new Agent({ home, mode, slots, measured, telemetry, link, journal, ports, gpuEngine, log })
-  return { agent, telemetry, journal, ports, chosen, slots }
+  return { agent, telemetry, journal, ports, chosen, slots, watch }
 }
 
 /** A supervisor that waits for the start must not take a measurement for a hang. */

@@ -2,6 +2,7 @@ import type { Logger } from "pino"
 import { type Fault, isFault } from "../../protocol/fault.ts"
 import type { Lease, LeaseId } from "../../protocol/lease.ts"
 import type { Held } from "../../protocol/message.ts"
+import type { Receipt } from "../../protocol/receipt.ts"
 import type { Checkpoint } from "../../protocol/shard-spec.ts"
 import type { Bundle } from "../../protocol/statement.ts"
 import type { Engine } from "../container/engine.ts"
@@ -250,9 +251,10 @@ export class Walks {
     } else log.info(fieldsOf(state), `shard.${state.step}`)
   }
 
-  async #settle({ id, epoch }: Lease, bundle: Bundle, signal: AbortSignal): Promise<Bundle> {
-    const proof = { type: "proof", lease: id, epoch, bundle } as const
-    return (await this.#parts.link.request(proof, "receipt", signal)).bundle
+  async #settle({ id, epoch }: Lease, proof: Bundle, signal: AbortSignal): Promise<Receipt> {
+    const said = { type: "proof", lease: id, epoch, bundle: proof } as const
+    const { bundle, ledger } = await this.#parts.link.request(said, "receipt", signal)
+    return { bundle, ledger }
   }
 
   async #keepCheckpoint(lease: Lease, files: Checkpoint, signal: AbortSignal): Promise<void> {

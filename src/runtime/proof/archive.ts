@@ -3,7 +3,9 @@ import { join } from "node:path"
 import { z } from "zod"
 import { type Digest, digestOfHex, hexOf } from "../../protocol/digest.ts"
 import { Fault } from "../../protocol/fault.ts"
+import { LedgerProof } from "../../protocol/ledger-proof.ts"
 import { Assignment } from "../../protocol/proof.ts"
+import type { Receipt } from "../../protocol/receipt.ts"
 import { Bundle, bundleDigest } from "../../protocol/statement.ts"
 import { writeAtomically } from "../../store/atomic-file.ts"
 
@@ -11,6 +13,8 @@ const ArchivedProof = z.strictObject({
   bundle: Bundle,
   /** The marketplace's answer; null until it has come. */
   receipt: Bundle.nullable(),
+  /** What shows that the ledger holds proof and payment; null until the answer has come, and for answers from before there was a log. */
+  ledger: LedgerProof.nullable().default(null),
   assignment: Assignment,
   /** This agent's proof before it: the archive is a chain. */
   previous: z.string().nullable(),
@@ -48,9 +52,9 @@ export class ProofArchive {
   }
 
   /** Keeps the marketplace's answer beside the proof. */
-  async settle(proof: Digest, receipt: Bundle): Promise<void> {
+  async settle(proof: Digest, { bundle: receipt, ledger }: Receipt): Promise<void> {
     const archived = await this.#read(hexOf(proof))
-    await this.#write(`${hexOf(proof)}.json`, JSON.stringify({ ...archived, receipt }))
+    await this.#write(`${hexOf(proof)}.json`, JSON.stringify({ ...archived, receipt, ledger }))
     await rm(this.#openPath(archived.assignment), { force: true })
   }
 
@@ -92,7 +96,10 @@ export class ProofArchive {
     if (known !== null) return this.#read(known)
     const bundle = await sign(last)
     const hex = hexOf(bundleDigest(bundle))
-    const archived: ArchivedProof = { bundle, receipt: null, assignment, previous: last && hexOf(last) }
+    const archived: ArchivedProof = {
+      ...{ bundle, receipt: null, ledger: null, assignment },
+      previous: last && hexOf(last),
+    }
     await mkdir(join(this.root, "open"), { recursive: true, mode: 0o700 })
     await this.#write(`${hex}.json`, JSON.stringify(archived))
     await this.#write("latest", hex)

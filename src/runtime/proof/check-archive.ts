@@ -1,11 +1,12 @@
 import { type Digest, digestOfHex } from "../../protocol/digest.ts"
 import { Fault } from "../../protocol/fault.ts"
 import { keyIdOf, type PublicKey } from "../../protocol/keys.ts"
+import type { ProvenEntries } from "../../protocol/ledger-proof.ts"
 import type { ProofStatement } from "../../protocol/proof.ts"
 import type { ReceiptStatement } from "../../protocol/receipt.ts"
 import { bundleDigest } from "../../protocol/statement.ts"
 import type { ArchivedProof } from "./archive.ts"
-import { checkProof, checkReceipt } from "./verify.ts"
+import { checkProof, checkReceipt, checkRecorded } from "./verify.ts"
 
 /** An archived proof after every check that can be made without the marketplace. */
 export interface CheckedProof {
@@ -13,24 +14,28 @@ export interface CheckedProof {
   statement: ProofStatement
   /** Null while the marketplace has not answered. */
   receipt: ReceiptStatement | null
+  /** Its entries in the ledger; null while the marketplace has not answered, or for what it answered before there was a log. */
+  recorded: ProvenEntries | null
 }
 
 /**
  * Checks the agent's signature, that the proof says what the lease granted, and the marketplace's receipt.
- * @throws Fault `proof-…` or `receipt-refused` naming what is wrong.
+ * @throws Fault `proof-…`, `ledger-…` or `receipt-refused` naming what is wrong.
  */
 export function checkArchived(
   archived: ArchivedProof,
   agentKey: PublicKey,
   marketKey: PublicKey,
 ): CheckedProof {
-  const { bundle, receipt, assignment } = archived
+  const { bundle, receipt, ledger, assignment } = archived
   const statement = checkProof(bundle, agentKey, assignment)
   const claimed = statement.predicate.runDetails.metadata.zg_previous
   if (claimed !== (archived.previous && digestOfHex(archived.previous))) throw chainBroken()
   const proof = bundleDigest(bundle)
   const due = { proof, lease: assignment.lease.id, agent: keyIdOf(agentKey) }
-  return { proof, statement, receipt: receipt && checkReceipt(receipt, marketKey, due) }
+  const answer = receipt && checkReceipt(receipt, marketKey, due)
+  const recorded = answer && ledger && checkRecorded(ledger, marketKey, answer)
+  return { proof, statement, receipt: answer, recorded }
 }
 
 function chainBroken(): Fault {

@@ -1,7 +1,9 @@
-import { canonicalJson, type Digest, type NamedBlob } from "../../protocol/digest.ts"
+import { canonicalJson, type Digest, digestOfHex, type NamedBlob } from "../../protocol/digest.ts"
 import { Fault } from "../../protocol/fault.ts"
 import { type KeyId, keyIdOf, type PublicKey } from "../../protocol/keys.ts"
 import type { LeaseId } from "../../protocol/lease.ts"
+import { statementOf } from "../../protocol/ledger-entry.ts"
+import { checkLedgerProof, type LedgerProof, type ProvenEntries } from "../../protocol/ledger-proof.ts"
 import { type Assignment, dependencies, ProofStatement, subjects } from "../../protocol/proof.ts"
 import { ReceiptStatement } from "../../protocol/receipt.ts"
 import { openBundle, type Resource, resource } from "../../protocol/statement.ts"
@@ -50,6 +52,32 @@ export function checkReceipt(bundle: unknown, marketKey: PublicKey, due: Receipt
     ["zg_settlement.agent", settlement.agent, due.agent],
   ])
   return statement
+}
+
+/**
+ * Checks that the marketplace's ledger holds the proof of a receipt, and the payment that the receipt speaks of.
+ * @throws Fault `ledger-malformed`, `ledger-mismatch`, or `receipt-refused` naming the field that differs.
+ */
+export function checkRecorded(
+  ledger: LedgerProof,
+  marketKey: PublicKey,
+  { subject: [proof], predicate: { zg_settlement: settlement } }: ReceiptStatement,
+): ProvenEntries {
+  const proven = checkLedgerProof(ledger, marketKey)
+  const [recorded, paying] = proven.entries
+  const { job, lease, agent, paid } = settlement
+  const posting = paying?.entry.kind === "zg-posting" ? paying.entry.spec : null
+  const leaf = paying && digestOfHex(Buffer.from(paying.leaf).toString("hex"))
+  const toAgent = posting?.legs.filter(({ account }) => account === `identity:${agent}`) ?? []
+  const { sha256 } = proof.digest
+  demand("receipt", [
+    ["proof's entry", recorded?.entry.kind === "dsse" && statementOf(recorded.entry), digestOfHex(sha256)],
+    ["zg_settlement.ledger", { index: paying?.index ?? null, leaf: leaf ?? null }, settlement.ledger],
+    ["posting's kind", posting?.kind ?? null, "settlement"],
+    ["posting's subject", posting?.about ?? null, { job, lease, agent, proof: digestOfHex(sha256) }],
+    ["posting's amount", toAgent.reduce((sum, { amount }) => sum + amount, 0), paid],
+  ])
+  return proven
 }
 
 function proofClaims({ subject, predicate }: ProofStatement, granted: Assignment): Claim[] {

@@ -2,6 +2,7 @@ import { join } from "node:path"
 import type { Fault } from "../../protocol/fault.ts"
 import type { PublicKey, Signer } from "../../protocol/keys.ts"
 import type { Lease } from "../../protocol/lease.ts"
+import type { Receipt } from "../../protocol/receipt.ts"
 import { type Checkpoint, specDigest } from "../../protocol/shard-spec.ts"
 import type { Bundle } from "../../protocol/statement.ts"
 import type { BlobStore } from "../../store/blob-store.ts"
@@ -36,7 +37,9 @@ export interface Ports {
   version: string
   marketKey: PublicKey
   /** Hands a proof in and returns the receipt; waits through lost connections. The same proof twice gets the same receipt. */
-  settle: (lease: Lease, bundle: Bundle, signal: AbortSignal) => Promise<Bundle>
+  settle: (lease: Lease, bundle: Bundle, signal: AbortSignal) => Promise<Receipt>
+  /** Told of the ledger's checkpoint that came with a receipt. */
+  onCheckpoint: (checkpoint: string) => void
   onProgress: (lease: Lease, progress: Progress) => void
   /** Tells the marketplace of a checkpoint whose blobs it has; waits through lost connections. Twice is harmless. */
   keepCheckpoint: (lease: Lease, files: Checkpoint, signal: AbortSignal) => Promise<void>

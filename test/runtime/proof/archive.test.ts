@@ -59,9 +59,10 @@ test("a crash after the chain was written and before the lease was noted makes n
 
 test("a receipt is kept beside its proof", async () => {
   const proof = await prove(another())
-  const receipt = await signStatement({ stands: "for a receipt" }, signer)
-  await archive.settle(digest(proof), receipt)
-  expect((await archive.load(digest(proof))).receipt).toEqual(receipt)
+  const bundle = await signStatement({ stands: "for a receipt" }, signer)
+  const ledger = { checkpoint: "stands for one", entries: [{ index: 0, body: "", hashes: [] }] }
+  await archive.settle(digest(proof), { bundle, ledger })
+  expect(await archive.load(digest(proof))).toMatchObject({ receipt: bundle, ledger })
   expect(await readdir(join(root, "open"))).toEqual([])
 })
 

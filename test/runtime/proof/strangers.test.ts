@@ -7,14 +7,21 @@ import { bundleFromJSON } from "@sigstore/bundle"
 import { toSignedEntity, Verifier } from "@sigstore/verify"
 import fc from "fast-check"
 import { afterAll, expect, test } from "vitest"
+import { grant } from "../../../src/marketplace/ledger/posting.ts"
+import { MicroCredits } from "../../../src/protocol/credits.ts"
+import { ledgerKey } from "../../../src/protocol/ledger-proof.ts"
 import { proofStatement } from "../../../src/protocol/proof.ts"
 import { type Bundle, signStatement } from "../../../src/protocol/statement.ts"
+import { fullIdOf } from "../../../src/protocol/tlog/note.ts"
+import { bundleWithInclusion } from "../../../src/runtime/proof/sigstore.ts"
 import { ensureIdentity } from "../../../src/store/identity.ts"
-import { ASSIGNMENT, RUN } from "./sample.ts"
+import { openLedger, recorded } from "../../ledger/recorded.ts"
+import { ASSIGNMENT, nodeSigner, RUN } from "./sample.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "zg-proof-test-"))
 afterAll(() => rmSync(folder, { recursive: true }))
 
+const market = nodeSigner()
 const identity = await ensureIdentity(join(folder, "identity.pem"))
 const bundle = await signStatement(proofStatement(ASSIGNMENT, RUN), identity)
 const publicKey = createPublicKey({
@@ -76,6 +83,60 @@ test("sigstore verifies a proof, and refuses it with another payload", () => {
   }
   expect(() => sigstoreVerifies(changed)).toThrow(expect.objectContaining({ code: "SIGNATURE_ERROR" }))
 })
+
+/** Verifies signature, entry, inclusion and checkpoint against a ledger that is trusted as a transparency log. */
+function sigstoreVerifiesLogged(candidate: ReturnType<typeof bundleWithInclusion>): void {
+  const log = ledgerKey(market.publicKey)
+  const trusted = {
+    certificateAuthorities: [],
+    timestampAuthorities: [],
+    ctlogs: [],
+    tlogs: [
+      {
+        baseURL: `https://${log.name}`,
+        logID: fullIdOf(log),
+        publicKey: createPublicKey({
+          key: Buffer.from(log.key, "base64"),
+          format: "der",
+          type: "spki",
+        }),
+        validFor: { start: new Date(0), end: new Date(8.64e15) },
+      },
+    ],
+    publicKey: () => ({ publicKey, validFor: () => true }),
+  }
+  const verifier = new Verifier(trusted, { tlogThreshold: 1, ctlogThreshold: 0, timestampThreshold: 0 })
+  verifier.verify(toSignedEntity(bundleFromJSON(candidate)))
+}
+
+test("sigstore verifies a settled proof's place in the ledger, and refuses any other", async () => {
+  const books = openLedger()
+  for (let before = 0; before < 11; before++) books.append(grant(identity.keyId, MicroCredits.parse(before)))
+  const paid = grant(identity.keyId, MicroCredits.parse(5))
+  const { ledger } = await recorded(books, market, { bundle, key: identity.publicKey }, paid)
+  const logged = bundleWithInclusion(bundle, ledger, market.publicKey)
+  sigstoreVerifiesLogged(logged)
+  const [entry] = logged.verificationMaterial.tlogEntries as [LoggedEntry]
+  const { inclusionProof } = entry
+  for (const changed of [
+    { inclusionProof: { ...inclusionProof, hashes: inclusionProof.hashes.slice(1) } },
+    { inclusionProof: { ...inclusionProof, logIndex: "3" } },
+    {
+      inclusionProof: {
+        ...inclusionProof,
+        checkpoint: { envelope: inclusionProof.checkpoint.envelope.replace("\n13\n", "\n12\n") },
+      },
+    },
+    // What was signed is another statement.
+    { canonicalizedBody: ledger.entries[1]?.body },
+  ]) {
+    const tlogEntries = [{ ...entry, ...changed }] as LoggedEntry[]
+    const candidate = { ...logged, verificationMaterial: { ...logged.verificationMaterial, tlogEntries } }
+    expect(() => sigstoreVerifiesLogged(candidate)).toThrow()
+  }
+})
+
+type LoggedEntry = ReturnType<typeof bundleWithInclusion>["verificationMaterial"]["tlogEntries"][number]
 
 test("the agent's signatures are node's signatures", async () => {
   const key = createPrivateKey(readFileSync(join(folder, "identity.pem")))

@@ -3,20 +3,14 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import fc from "fast-check"
 import { afterEach, beforeEach, expect, test } from "vitest"
-import { Ledger } from "../../src/marketplace/ledger/ledger.ts"
-import {
-  feeOf,
-  grant,
-  type Posting,
-  refund,
-  settlement,
-  submission,
-} from "../../src/marketplace/ledger/posting.ts"
-import { MIGRATIONS } from "../../src/marketplace/schema.ts"
-import { MicroCredits } from "../../src/protocol/credits.ts"
-import { JobId } from "../../src/protocol/job.ts"
-import { KeyId } from "../../src/protocol/keys.ts"
-import { Database } from "../../src/store/database.ts"
+import { Ledger } from "../../../src/marketplace/ledger/ledger.ts"
+import { feeOf, grant, refund, settlement, submission } from "../../../src/marketplace/ledger/posting.ts"
+import { MIGRATIONS } from "../../../src/marketplace/schema.ts"
+import type { Posting } from "../../../src/protocol/books.ts"
+import { MicroCredits } from "../../../src/protocol/credits.ts"
+import { JobId } from "../../../src/protocol/job.ts"
+import { KeyId } from "../../../src/protocol/keys.ts"
+import { Database } from "../../../src/store/database.ts"
 
 let root: string
 let db: Database
@@ -131,20 +125,36 @@ test("a statement tells what was earned, spent and is set aside", async () => {
   expect(ledger.statement(buyer)).toMatchObject({ balance: 800, escrow: 0 })
 })
 
-test.each(["posting", "leg"])("rows of %s can be neither changed nor deleted", async table => {
+test.each(["posting", "leg", "entry", "node"])(
+  "rows of %s can be neither changed nor deleted",
+  async table => {
+    await db.write(() => ledger.append(grant(buyer, micro(5))))
+    const column = table === "leg" ? "rowid" : table === "node" ? "level" : "idx"
+    expect(() => db.sql.exec(`UPDATE ${table} SET ${column} = 7`)).toThrow("append-only")
+    expect(() => db.sql.exec(`DELETE FROM ${table}`)).toThrow("append-only")
+  },
+)
+
+test("an entry has its place: none can be left out, and none put in between", async () => {
   await db.write(() => ledger.append(grant(buyer, micro(5))))
-  expect(() => db.sql.exec(`UPDATE ${table} SET rowid = 7`)).toThrow("append-only")
-  expect(() => db.sql.exec(`DELETE FROM ${table}`)).toThrow("append-only")
+  const put = (index: number) => db.sql.prepare("INSERT INTO entry (idx, body) VALUES (?, x'00')").run(index)
+  expect(() => put(2)).toThrow("append-only")
+  expect(() => put(0)).toThrow("append-only")
+  expect(() => put(-1)).toThrow("append-only")
 })
 
-test("the chain goes on after a restart, and a changed entry is found", async () => {
+test("the ledger goes on after a restart, and a changed entry is found", async () => {
   await db.write(() => ledger.append(grant(buyer, micro(5))))
   db.close()
   open()
   const place = await db.write(() => ledger.append(grant(agent, micro(6))))
   expect(place.index).toBe(1)
   expect(ledger.brokenAt()).toBeNull()
-  // Somebody with the file can drop the triggers; the chain still tells.
-  db.sql.exec("DROP TRIGGER posting_stays; UPDATE posting SET entry = replace(entry, '5', '9') WHERE idx = 0")
+  // Somebody with the file can drop the triggers; the tree still tells.
+  db.sql.exec("DROP TRIGGER posting_stays; UPDATE posting SET entry = replace(entry, '6', '9') WHERE idx = 1")
+  expect(ledger.brokenAt()).toBe(1)
+  db.sql.exec(
+    "DROP TRIGGER entry_stays; UPDATE entry SET body = CAST(replace(CAST(body AS TEXT), '5', '9') AS BLOB) WHERE idx = 0",
+  )
   expect(ledger.brokenAt()).toBe(0)
 })
