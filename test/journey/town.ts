@@ -40,8 +40,8 @@ export class Town {
     return join(this.root, name)
   }
 
-  async openMarket(): Promise<void> {
-    this.start("market", ["market", "start", "--port", `${this.port}`])
+  async openMarket(more: string[] = []): Promise<void> {
+    this.start("market", ["market", "start", "--port", `${this.port}`, ...more])
     await untilHealthy(this.url, AbortSignal.timeout(20_000))
   }
 
