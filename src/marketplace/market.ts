@@ -1,5 +1,5 @@
 import { once } from "node:events"
-import { createServer, type Server } from "node:http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { Fault } from "../protocol/fault.ts"
@@ -35,13 +35,12 @@ export interface Market {
 export async function startMarket(options: MarketOptions): Promise<Market> {
   const { root, host, log, witnesses = [], clock = steadyClock() } = options
   const ledgerFolder = join(root, "ledger")
-  const lock = lockFolder(root)
+  // What is open when the start fails is closed again: a port that is held would keep the process alive.
+  await using opened = new AsyncDisposableStack()
+  opened.adopt(lockFolder(root), lock => lock.release())
   const identity = await ensureIdentity(join(root, "market.pem"))
-  const http = await listen(options).catch(error => {
-    lock.release()
-    throw error
-  })
-  const db = new Database(join(root, "market.sqlite"), MIGRATIONS)
+  const http = opened.adopt(await listen(options), closeServer)
+  const db = opened.adopt(new Database(join(root, "market.sqlite"), MIGRATIONS), open => open.close())
   const blobs = new BlobStore(join(root, "blobs"))
   const roster = new Roster()
   const terms = termsOf(options)
@@ -59,9 +58,11 @@ export async function startMarket(options: MarketOptions): Promise<Market> {
     log,
   }
   await discardOldUploads(registry)
+  http.off("request", tellStarting)
   const requestsDone = serveHttp(http, { registry, ledgerFolder })
   const url = `ws://${host.includes(":") ? `[${host}]` : host}:${(http.address() as AddressInfo).port}`
   log.info({ event: "market.started", url, keyId: identity.keyId })
+  const parts = opened.move()
   return {
     url,
     keyId: identity.keyId,
@@ -69,11 +70,9 @@ export async function startMarket(options: MarketOptions): Promise<Market> {
     close: async () => {
       await gateway.close()
       await book.close()
-      http.closeAllConnections()
-      await new Promise(resolve => http.close(resolve))
+      await closeServer(http)
       await requestsDone()
-      db.close()
-      lock.release()
+      await parts.disposeAsync()
       log.info({ event: "market.stopped" })
     },
   }
@@ -87,7 +86,7 @@ function termsOf(options: MarketOptions): Terms {
 }
 
 async function listen({ host, port }: Pick<MarketOptions, "host" | "port">): Promise<Server> {
-  const http = createServer()
+  const http = createServer(tellStarting)
   try {
     http.listen(port, host)
     await once(http, "listening")
@@ -95,6 +94,18 @@ async function listen({ host, port }: Pick<MarketOptions, "host" | "port">): Pro
   } catch (cause) {
     throw cannotListen(host, port, cause)
   }
+}
+
+async function closeServer(http: Server): Promise<void> {
+  http.closeAllConnections()
+  await new Promise(resolve => http.close(resolve))
+}
+
+/** The port is taken before the books are open, which may take a while: who asks meanwhile must not wait for ever. */
+function tellStarting(_request: IncomingMessage, response: ServerResponse): void {
+  response
+    .writeHead(503, { "Content-Type": "text/plain", "Retry-After": "1" })
+    .end("The marketplace is starting.\n")
 }
 
 function cannotListen(host: string, port: number, cause: unknown): Fault {

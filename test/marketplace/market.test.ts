@@ -1,6 +1,9 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pino } from "pino"
 import { expect, test } from "vitest"
+import { freePort } from "../../scripts/quickstart/programs.ts"
 import { startMarket } from "../../src/marketplace/market.ts"
 import { randomId } from "../../src/protocol/handshake.ts"
 import type { MarketFrameOf } from "../../src/protocol/message.ts"
@@ -91,3 +94,41 @@ async function work(agent: Awaited<ReturnType<typeof enrol>>, leased: MarketFram
   const bundle = await prove(agent.identity, leased, outputs)
   await agent.ask({ type: "proof", lease: lease.id, epoch: lease.epoch, bundle }, "receipt")
 }
+
+test("whoever asks while the books are being opened is told so, and not left waiting", async () => {
+  const root = await mkdtemp(join(tmpdir(), "zg-starting-"))
+  const port = await freePort(20_000 + Math.floor(Math.random() * 20_000))
+  const starting = startMarket({ root, host: "127.0.0.1", port, log: pino({ level: "silent" }) })
+  const seen = new Set<number>()
+  const ask = () => fetch(`http://127.0.0.1:${port}/healthz`, { signal: AbortSignal.timeout(5_000) })
+  let isOpen = false
+  void starting.then(() => {
+    isOpen = true
+  })
+  while (!isOpen)
+    seen.add(
+      await ask().then(
+        ({ status }) => status,
+        ({ cause }) => cause.code,
+      ),
+    )
+  expect((await ask()).status).toBe(200)
+  for (const answer of seen) expect([200, 503, "ECONNREFUSED"]).toContain(answer)
+  await (await starting).close()
+  await rm(root, { recursive: true })
+})
+
+test("a start that fails lets go of port and folder", async () => {
+  const market = await Embedded.start()
+  const port = Number(new URL(market.url).port)
+  const { root } = market
+  await market.market.close()
+  const database = ["market.sqlite", "market.sqlite-wal", "market.sqlite-shm"].map(name => join(root, name))
+  for (const path of database) await rm(path, { force: true })
+  const start = () => startMarket({ root, host: "127.0.0.1", port, log: pino({ level: "silent" }) })
+  await writeFile(join(root, "ledger/checkpoint"), "no checkpoint at all")
+  await expect(start()).rejects.toMatchObject({ code: "ledger-malformed" })
+  await rm(join(root, "ledger"), { recursive: true })
+  await (await start()).close()
+  await rm(root, { recursive: true })
+})
