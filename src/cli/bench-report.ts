@@ -3,6 +3,7 @@ import type { Benched } from "../runtime/agent/bench.ts"
 import type { Progress } from "../runtime/bench/host/figure.ts"
 import { percent } from "../runtime/bench/peak/remarks.ts"
 import { amount, gained, spread } from "../runtime/bench/report/amount.ts"
+import type { KeptReport } from "../runtime/bench/report/history.ts"
 import { dropsOf, type Part, partsOf } from "../runtime/bench/report/parts.ts"
 import { columns } from "./table.ts"
 
@@ -15,19 +16,26 @@ export function progressLine({ name, unit, done, of, latest }: Progress): string
 const LOOK =
   "See whether something else was at work, then look at heat (`zg-agent gpus`), power limits, risers and new drivers."
 
+/** Of an earlier run it is not known whether the marketplace has it. */
+type Shown = KeptReport & Partial<Pick<Benched, "unsent">>
+
 /** A report as tables, one for each part of the machine; what could not be measured, and what got worse, with its reason below. */
-export function benchReport({ report, previous, unsent, path }: Benched): string {
+export function benchReport({ report, previous, unsent, path }: Shown): string {
   const parts = partsOf(report, previous)
   const drops = dropsOf(parts)
   const worse =
     drops.length === 0 ? [] : [`Worse than on ${previous?.startedOn}: ${drops.join("; ")}.\n  ${LOOK}`]
-  const told = unsent === null ? "the marketplace has it" : `the marketplace does not have it: ${unsent}`
+  const told = unsent === undefined ? "" : `; ${toldOf(unsent)}`
   return [
     ...parts.map(partLines),
     `Sandbox: ${heldOf(report)}`,
     ...worse,
-    `Signed report: ${path}; ${told}`,
+    `Signed report: ${path}${told}`,
   ].join("\n\n")
+}
+
+function toldOf(unsent: string | null): string {
+  return unsent === null ? "the marketplace has it" : `the marketplace does not have it: ${unsent}`
 }
 
 function partLines({ title, figures, unmeasured, together, last, shares, notes }: Part): string {

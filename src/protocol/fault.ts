@@ -38,6 +38,7 @@ export const FAULTS = {
   "journal-damaged": "host",
   "rules-unreadable": "host",
   "host-unsound": "host",
+  "report-missing": "host",
 
   "market-unreachable": "market",
   "market-silent": "market",

@@ -15,7 +15,7 @@ import { measureHost } from "../bench/host/host.ts"
 import { measureNetwork } from "../bench/host/network.ts"
 import { type InstructionSets, lookAtProcessor } from "../bench/host/processor.ts"
 import { type CardPeak, cardPeakOf } from "../bench/peak/share.ts"
-import { History, type SignedReport } from "../bench/report/history.ts"
+import { History, type KeptReport, type SignedReport } from "../bench/report/history.ts"
 import { detectGpus } from "../host/detect-gpus.ts"
 import type { DetectedGpu } from "../host/gpu.ts"
 import type { Rules } from "../host/rules/rules.ts"
@@ -38,13 +38,9 @@ export interface BenchOptions extends Omit<TrainerOptions, "rules"> {
   agent: string
 }
 
-export interface Benched extends SignedReport {
-  /** The last run on this machine before this one. */
-  previous: CapacityReport | null
+export interface Benched extends KeptReport {
   /** Each card's figures beside its theoretical peak; not in the report, as anybody can derive it. */
   peaks: CardPeak[]
-  /** Where it is kept. */
-  path: string
   /** Why the marketplace does not have it; null when it does. */
   unsent: string | null
 }
@@ -64,12 +60,12 @@ export async function bench(options: BenchOptions, watch: Watch): Promise<Benche
   const signer = await ensureIdentity(home.identity)
   const report = await measure(options, rules, watch)
   const made = { report, bundle: await signStatement(capacityStatement(report), signer) }
-  const history = new History(home.reports)
-  const hasParts = ({ parts }: CapacityReport) => report.parts.every(part => parts.includes(part))
-  const previous = (await history.newest(hasParts))?.report ?? null
-  const path = await history.keep(made)
-  const peaks = report.cards.map(cardPeakOf)
-  return { ...made, peaks, previous, path, unsent: await whyUnsent(home, agent, made, watch.signal) }
+  const kept = await new History(home.reports).keep(made)
+  return {
+    ...kept,
+    peaks: report.cards.map(cardPeakOf),
+    unsent: await whyUnsent(home, agent, made, watch.signal),
+  }
 }
 
 async function measure(options: BenchOptions, rules: Rules, watch: Watch): Promise<CapacityReport> {

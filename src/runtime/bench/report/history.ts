@@ -12,7 +12,19 @@ const KEPT = 50
 export const SignedReport = z.strictObject({ report: CapacityReport, bundle: Bundle })
 export type SignedReport = z.infer<typeof SignedReport>
 
-/** The reports of a home: one JSON file each, named by the time at which it was begun. */
+/** A report as a home has it. */
+export interface KeptReport extends SignedReport {
+  /** The last run on this machine before it that measured all of its parts. */
+  previous: CapacityReport | null
+  path: string
+}
+
+/** By the time at which it was begun, without the colons that some file systems refuse. */
+export function fileNameOf({ startedOn }: CapacityReport): string {
+  return `${startedOn.replaceAll(":", "-")}.json`
+}
+
+/** The reports of a home: one JSON file each. */
 export class History {
   readonly #folder: string
 
@@ -21,14 +33,22 @@ export class History {
     this.#folder = folder
   }
 
-  /** @returns the file. @throws Fault `disk-full`. */
-  async keep(made: SignedReport): Promise<string> {
+  /** @throws Fault `disk-full`. */
+  async keep(made: SignedReport): Promise<KeptReport> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 })
-    const path = join(this.#folder, `${made.report.startedOn.replaceAll(":", "-")}.json`)
-    await writeAtomically(path, `${JSON.stringify(made, null, 2)}\n`)
+    await writeAtomically(this.#pathOf(made), `${JSON.stringify(made, null, 2)}\n`)
     const old = (await this.#names()).slice(KEPT)
     await Promise.all(old.map(name => rm(join(this.#folder, name), { force: true })))
-    return path
+    return this.withPrevious(made)
+  }
+
+  /** A report with what was measured before it. */
+  async withPrevious(made: SignedReport): Promise<KeptReport> {
+    const { startedOn, parts } = made.report
+    const before = await this.newest(
+      other => other.startedOn < startedOn && parts.every(part => other.parts.includes(part)),
+    )
+    return { ...made, previous: before?.report ?? null, path: this.#pathOf(made) }
   }
 
   /** The newest report that fits, null where there is none; a damaged file is passed over. */
@@ -38,6 +58,10 @@ export class History {
       if (made !== null && fits(made.report)) return made
     }
     return null
+  }
+
+  #pathOf({ report }: SignedReport): string {
+    return join(this.#folder, fileNameOf(report))
   }
 
   /** The newest first. */

@@ -1,12 +1,12 @@
 import os from "node:os"
 import { Flags } from "@oclif/core"
-import { BaseCommand } from "../cli/base-command.ts"
-import { benchReport, progressLine } from "../cli/bench-report.ts"
-import { isolationFlags } from "../cli/isolation-flags.ts"
-import { startSpinner } from "../cli/spinner.ts"
-import { sysfsFlag } from "../cli/sysfs-flag.ts"
-import { Part } from "../protocol/capacity-report.ts"
-import { type BenchOptions, bench } from "../runtime/agent/bench.ts"
+import { BaseCommand } from "../../cli/base-command.ts"
+import { benchReport, progressLine } from "../../cli/bench-report.ts"
+import { isolationFlags } from "../../cli/isolation-flags.ts"
+import { startSpinner } from "../../cli/spinner.ts"
+import { sysfsFlag } from "../../cli/sysfs-flag.ts"
+import { Part } from "../../protocol/capacity-report.ts"
+import { type BenchOptions, bench } from "../../runtime/agent/bench.ts"
 
 /** More than this share of the processors at work already, and figures are not this machine's best. */
 const BUSY_SHARE = 0.5
