@@ -1,5 +1,5 @@
 import type { Measurement, Unit } from "../../../protocol/measurement.ts"
-import { changeOf } from "./compare.ts"
+import { type Change, changeOf } from "./compare.ts"
 
 const PREFIXES = ["", "k", "M", "G", "T", "P"]
 
@@ -19,7 +19,11 @@ export function spread({ median, lowerQuartile, upperQuartile }: Measurement): s
 /** What a figure has gained since the last run, in percent; nothing where that cannot be said. */
 export function gained(figure: Measurement, last: readonly Measurement[]): string {
   const change = changeOf(figure, last)
-  if (change === null) return ""
-  const percent = Math.round(change.gained * 100)
-  return `${percent > 0 ? "+" : ""}${percent} %${change.isDrop ? ", worse" : ""}`
+  return change === null ? "" : `${inPercent(change)}${change.isDrop ? ", worse" : ""}`
+}
+
+/** `+12 %`. */
+export function inPercent({ gained: share }: Change): string {
+  const percent = Math.round(share * 100)
+  return `${percent > 0 ? "+" : ""}${percent} %`
 }
