@@ -19,8 +19,11 @@ const LOOK =
 /** Of an earlier run it is not known whether the marketplace has it. */
 type Shown = KeptReport & Partial<Pick<Benched, "unsent">>
 
-/** A report as tables, one for each part of the machine; what could not be measured, and what got worse, with its reason below. */
-export function benchReport({ report, previous, unsent, path }: Shown): string {
+/**
+ * A report as tables, one for each part of the machine; what could not be measured, and what got worse, with its reason below.
+ * @param page where it was written as a page; null where nobody asked for one.
+ */
+export function benchReport({ report, previous, unsent, path }: Shown, page: string | null = null): string {
   const parts = partsOf(report, previous)
   const drops = dropsOf(parts)
   const worse =
@@ -30,7 +33,7 @@ export function benchReport({ report, previous, unsent, path }: Shown): string {
     ...parts.map(partLines),
     `Sandbox: ${heldOf(report)}`,
     ...worse,
-    `Signed report: ${path}${told}`,
+    [`Signed report: ${path}${told}`, ...(page === null ? [] : [`Page: ${page}`])].join("\n"),
   ].join("\n\n")
 }
 

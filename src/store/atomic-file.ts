@@ -1,11 +1,18 @@
 import { open, rename, rm } from "node:fs/promises"
 import { dirname } from "node:path"
 
-/** Writes a file that only its owner reads: it is there whole or not at all, also after a power cut. */
-export async function writeAtomically(path: string, content: string | Uint8Array): Promise<void> {
+/**
+ * Writes a file: it is there whole or not at all, also after a power cut.
+ * @param mode who may read it, within the process's umask: its owner alone where nothing is said.
+ */
+export async function writeAtomically(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o600,
+): Promise<void> {
   const draft = `${path}.${crypto.randomUUID()}.draft`
   try {
-    await writeSynced(draft, content)
+    await writeSynced(draft, content, mode)
     await rename(draft, path)
   } catch (error) {
     // On a full disk every try would leave another one.
@@ -15,8 +22,8 @@ export async function writeAtomically(path: string, content: string | Uint8Array
   await syncFolder(dirname(path))
 }
 
-async function writeSynced(path: string, content: string | Uint8Array): Promise<void> {
-  const file = await open(path, "wx", 0o600)
+async function writeSynced(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+  const file = await open(path, "wx", mode)
   try {
     await file.writeFile(content)
     await file.sync()

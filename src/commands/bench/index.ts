@@ -2,11 +2,13 @@ import os from "node:os"
 import { Flags } from "@oclif/core"
 import { BaseCommand } from "../../cli/base-command.ts"
 import { benchReport, progressLine } from "../../cli/bench-report.ts"
+import { htmlFlag } from "../../cli/html-flag.ts"
 import { isolationFlags } from "../../cli/isolation-flags.ts"
 import { startSpinner } from "../../cli/spinner.ts"
 import { sysfsFlag } from "../../cli/sysfs-flag.ts"
 import { Part } from "../../protocol/capacity-report.ts"
 import { type BenchOptions, bench } from "../../runtime/agent/bench.ts"
+import { pagePath, writePage } from "../../runtime/agent/bench-page.ts"
 
 /** More than this share of the processors at work already, and figures are not this machine's best. */
 const BUSY_SHARE = 0.5
@@ -20,6 +22,7 @@ export default class Bench extends BaseCommand {
     "<%= config.bin %> bench --quick",
     "<%= config.bin %> bench --full",
     "<%= config.bin %> bench --only gpus --json",
+    "<%= config.bin %> bench --html report.html",
   ]
   static override flags = {
     quick: Flags.boolean({
@@ -44,10 +47,13 @@ export default class Bench extends BaseCommand {
     }),
     ...isolationFlags,
     sysfs: sysfsFlag,
+    html: htmlFlag,
   }
 
   async run() {
     const { flags } = await this.parse(Bench)
+    // Looked at before ten minutes of measuring, not after.
+    const target = await pagePath(flags.html)
     const { cpus, sysfs, "memory-mib": memoryMiB } = flags
     const options: BenchOptions = {
       home: this.openHome(flags),
@@ -63,8 +69,9 @@ export default class Bench extends BaseCommand {
       spinner.text = progressLine(progress)
     }
     const made = await bench(options, { signal: this.signal, onProgress }).finally(() => spinner.stop())
-    this.log(benchReport(made))
-    return made
+    const page = await writePage(target, made)
+    this.log(benchReport(made, page))
+    return { ...made, page }
   }
 
   #warnWhenBusy(): void {
