@@ -1,6 +1,7 @@
 import type { Adapter, CapacityReport, CardReport } from "../../../protocol/capacity-report.ts"
 import { peakRemarks } from "../peak/remarks.ts"
 import { cardPart } from "../report/parts.ts"
+import { sustainedRemarks } from "../report/sustained-remarks.ts"
 import type { Draw } from "./draw.ts"
 import { figuresTable, unmeasuredList } from "./figures.ts"
 import { factsLine, gibOf } from "./head.ts"
@@ -28,9 +29,11 @@ ${figuresTable(part, "Figures: the median of all repeats")}${remarks(card)}${sou
 `
 }
 
-/** Whose peak the shares are of, or why there are none. */
+/** Whose peak the shares are of, or why there are none; and how it stood its long run. */
 function remarks(card: CardReport): Content {
-  return peakRemarks(card).map(remark => html`<p class="note">${remark}</p>\n`)
+  return [...peakRemarks(card), ...sustainedRemarks(card.timeline)].map(
+    remark => html`<p class="note">${remark}</p>\n`,
+  )
 }
 
 function factsOf({ vramMiB, driver, adapter, pciAddress, identity }: CardReport): string[] {
