@@ -66,7 +66,8 @@ function hashesOf(
   }
 }
 
-function forked(where: string, from: TreeHead, to: TreeHead): Fault {
+/** What two trees of one ledger are that do not go on from each other. */
+export function forked(where: string, from: TreeHead, to: TreeHead): Fault {
   return new Fault(
     "ledger-forked",
     `The ledger at ${where} was rewritten: its ${to.size} entries do not go on from the ${from.size} that it signed before.`,

@@ -7,11 +7,13 @@ import { openCheckpoint, type SignedCheckpoint } from "../../protocol/tlog/check
 import { formatNote, type NoteKey } from "../../protocol/tlog/note.ts"
 import { writeAtomically } from "../../store/atomic-file.ts"
 import type { LedgerFiles } from "./files.ts"
-import { checkGrowth, readCheckpoint } from "./read-log.ts"
+import { checkGrowth, forked, readCheckpoint } from "./read-log.ts"
 
 /** How often the checkpoint that everybody sees is compared with those that came with receipts. */
 const LOOK_EVERY_MS = 10 * 60_000
 const RETRY_MS = 30_000
+/** So often a ledger may show fewer entries than before: a cache in between may be late, but not for ever. */
+const SHRUNK_LOOKS = 3
 /** Those that wait while the ledger cannot be read; the newest are kept. */
 const WAITING_LIMIT = 64
 
@@ -22,6 +24,8 @@ export interface LedgerWatchParts {
   folder: string
   logger: Logger
   lookEveryMs?: number
+  /** Between two looks at a ledger that could not be read. */
+  retryMs?: number
 }
 
 /**
@@ -32,6 +36,7 @@ export class LedgerWatch {
   readonly #parts: LedgerWatchParts
   #waiting: string[] = []
   #woken = Promise.withResolvers<void>()
+  #shrunkLooks = 0
 
   constructor(parts: LedgerWatchParts) {
     this.#parts = parts
@@ -45,7 +50,7 @@ export class LedgerWatch {
 
   /** Checks what was seen until the signal aborts. @throws Fault `ledger-forked`, with both checkpoints on disk; `disk-full`. */
   async keep(signal: AbortSignal): Promise<void> {
-    const { lookEveryMs = LOOK_EVERY_MS, logger } = this.#parts
+    const { lookEveryMs = LOOK_EVERY_MS, retryMs = RETRY_MS, logger } = this.#parts
     while (!signal.aborted) {
       let pauseMs = lookEveryMs
       try {
@@ -54,7 +59,7 @@ export class LedgerWatch {
         if (signal.aborted) return
         if (!isFault(error) || error.code === "ledger-forked" || error.code === "disk-full") throw error
         logger.warn({ code: error.code, message: error.message }, "ledger.unread")
-        pauseMs = RETRY_MS
+        pauseMs = retryMs
       }
       const pause = sleep(pauseMs, undefined, { signal }).catch(() => {})
       await (this.#waiting.length > 0 ? pause : Promise.race([pause, this.#woken.promise]))
@@ -78,7 +83,7 @@ export class LedgerWatch {
     const before = known === null ? null : openCheckpoint(known, log)
     try {
       if (before !== null && before.size <= seen.size) await checkGrowth(files, before, seen, signal)
-      else if (before !== null) await checkGrowth(files, seen, before, signal)
+      else if (before !== null) await this.#checkShrunk(seen, before, signal)
     } catch (error) {
       if (isFault(error, "ledger-forked") && known !== null) await this.#keepEvidence(known, seen)
       throw error
@@ -87,6 +92,19 @@ export class LedgerWatch {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     await writeAtomically(path, formatNote(seen.note))
     logger.debug({ size: seen.size }, "ledger.grew")
+  }
+
+  /** An older checkpoint is a part of the larger tree; a ledger that does not have that tree any more was begun anew. */
+  async #checkShrunk(seen: SignedCheckpoint, before: SignedCheckpoint, signal: AbortSignal): Promise<void> {
+    const { files } = this.#parts
+    try {
+      await checkGrowth(files, seen, before, signal)
+      this.#shrunkLooks = 0
+    } catch (error) {
+      if (!isFault(error, "ledger-malformed")) throw error
+      this.#shrunkLooks++
+      throw this.#shrunkLooks < SHRUNK_LOOKS ? error : forked(files.where, before, seen)
+    }
   }
 
   async #keepEvidence(known: string, seen: SignedCheckpoint): Promise<void> {

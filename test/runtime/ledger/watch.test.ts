@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs"
-import { readdir, readFile } from "node:fs/promises"
+import { readdir, readFile, writeFile } from "node:fs/promises"
 import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -24,6 +24,7 @@ afterEach(() => rmSync(folder, { recursive: true }))
 function watchOf(where: string): LedgerWatch {
   return new LedgerWatch({
     ...{ files: ledgerFiles(where), log, folder, logger: pino({ level: "silent" }), lookEveryMs: 20 },
+    retryMs: 20,
   })
 }
 
@@ -89,6 +90,30 @@ test("a ledger that was rewritten in the place where everybody looks is a fork",
   await expect(untilSeen(watchOf(rewritten.folder), async () => false)).rejects.toMatchObject({
     code: "ledger-forked",
   })
+})
+
+test("a ledger that was begun anew is a fork, though it is smaller than the one before", async () => {
+  await using published = new Published(market)
+  const checkpoint = await published.grow(9)
+  await untilSeen(watchOf(published.folder), async () => (await remembered()) === checkpoint)
+  await using anew = new Published(market)
+  const other = await anew.grow(2, 3)
+  await expect(untilSeen(watchOf(anew.folder), async () => false)).rejects.toMatchObject({
+    code: "ledger-forked",
+  })
+  const [evidence = ""] = (await readdir(folder)).filter(name => name.startsWith("forked-"))
+  expect(await readFile(join(folder, evidence), "utf8")).toContain(other)
+})
+
+test("a cache that shows an older checkpoint for a while is no fork", async () => {
+  await using published = new Published(market)
+  const older = await published.grow(3)
+  const newest = await published.grow(300)
+  await untilSeen(watchOf(published.folder), async () => (await remembered()) === newest)
+  await writeFile(join(published.folder, "checkpoint"), older)
+  const over = AbortSignal.timeout(400)
+  await watchOf(published.folder).keep(over)
+  expect(await remembered()).toBe(newest)
 })
 
 test("a ledger that cannot be read is no fork: it is looked at again", async () => {
