@@ -1,11 +1,16 @@
 """Runs the program as a container would: a process of its own, its directories in a fresh place."""
 
 import hashlib
+import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+
+from trainer.__main__ import main
 
 TINY = ["--layers", "2", "--width", "32", "--heads", "2", "--context", "16"]
 TEXT = b"In the beginning God created the heaven and the earth. And the earth was without form, and void. " * 40
@@ -47,9 +52,29 @@ class ShardRun:
             _, errors = process.communicate(timeout=120)
             return process.returncode, errors
 
+    def call(self, *argv: str) -> tuple[int, str]:
+        """Exit code and stderr of the program in this process, where PyTorch is loaded only once.
+
+        Its bytes are those of a process of its own because run.sh has all libraries start with one thread.
+        """
+        errors = io.StringIO()
+        with redirect_stdout(io.StringIO()), redirect_stderr(errors):
+            return main([*argv, "--shard", str(self.root)]), errors.getvalue()
+
     def output(self, name: str) -> bytes:
         """The bytes of an output."""
         return (self.root / "out" / name).read_bytes()
+
+    def segments(self) -> list[bytes]:
+        """The states between segments, in their order."""
+        folder = self.root / "checkpoint" / "segments"
+        return [(folder / f"{index}.safetensors").read_bytes() for index in range(len(list(folder.iterdir())))]
+
+    def travel(self, other: "ShardRun") -> None:
+        """Put into the other shard's checkpoint what travels there: plain files, no folders."""
+        for path in (self.root / "checkpoint").iterdir():
+            if path.is_file():
+                shutil.copy(path, other.root / "checkpoint")
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of every output by its name."""

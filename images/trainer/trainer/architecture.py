@@ -66,7 +66,7 @@ def write_parameters(architecture: Architecture, parameters: Tensors) -> bytes:
 def read_parameters(content: bytes, label: str) -> tuple[Architecture, Tensors]:
     """What write_parameters wrote, checked: every expected tensor, finite float32, and nothing else."""
     parameters, metadata = safetensors.read(content, label)
-    architecture = _architecture(metadata, label)
+    architecture = architecture_in(metadata, label)
     check_like_parameters(parameters, architecture, label)
     return architecture, parameters
 
@@ -82,7 +82,8 @@ def check_like_parameters(tensors: Tensors, architecture: Architecture, label: s
             raise DataFault(f"{label}: {name} has a value that is not finite")
 
 
-def _architecture(metadata: Metadata, label: str) -> Architecture:
+def architecture_in(metadata: Metadata, label: str) -> Architecture:
+    """The architecture that a file's metadata says; DataFault where it does not."""
     try:
         return Architecture(**{field.name: int(metadata[field.name]) for field in fields(Architecture)})
     except (KeyError, ValueError) as error:

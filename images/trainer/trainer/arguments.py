@@ -22,10 +22,7 @@ def parse(argv: Sequence[str] | None) -> Namespace:
         ("reduce", "updates into the next parameters", _reduce_flags),
         ("evaluate", "held-out loss and a sample", _evaluate_flags),
     ):
-        subcommand = subcommands.add_parser(name, help=help_text, allow_abbrev=False)
-        subcommand.add_argument("--shard", default="/shard", help="where in/, out/ and checkpoint/ are")
-        subcommand.add_argument("--threads", type=_whole(1, 256), default=1)
-        add_flags(subcommand)
+        add_flags(subcommands.add_parser(name, help=help_text, allow_abbrev=False))
     return parser.parse_args(argv)
 
 
@@ -45,12 +42,14 @@ def _train_flags(parser: ArgumentParser) -> None:
 
 
 def _reduce_flags(parser: ArgumentParser) -> None:
+    _common_flags(parser)
     parser.add_argument("--outer-learning-rate", type=_positive, default=0.7)
     parser.add_argument("--outer-momentum", type=_fraction, default=0.9)
     parser.add_argument("--clip-ratio", type=_positive, default=3.0, help="longest update, in median updates")
 
 
 def _evaluate_flags(parser: ArgumentParser) -> None:
+    _common_flags(parser)
     _device_flag(parser)
     _architecture_flags(parser)
     parser.add_argument("--seed", type=_whole(0), default=0)
@@ -61,13 +60,20 @@ def _evaluate_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--temperature", type=_positive, default=0.7)
 
 
+def _common_flags(parser: ArgumentParser) -> None:
+    parser.add_argument("--shard", default="/shard", help="where in/, out/ and checkpoint/ are")
+    parser.add_argument("--threads", type=_whole(1, 256), default=1)
+
+
 def _learning_flags(parser: ArgumentParser, steps: int) -> None:
+    _common_flags(parser)
     _device_flag(parser)
     parser.add_argument("--steps", type=_whole(1), default=steps)
     parser.add_argument("--batch", type=_whole(1), default=8, help="windows a step")
     parser.add_argument("--learning-rate", type=_positive, default=3e-3)
     parser.add_argument("--seed", type=_whole(0), default=0)
     parser.add_argument("--checkpoint-seconds", type=_whole(0), default=300, help="between two checkpoints")
+    parser.add_argument("--segment-steps", type=_whole(0), default=0, help="steps a segment for audits; 0 for none")
 
 
 def _architecture_flags(parser: ArgumentParser) -> None:

@@ -17,3 +17,9 @@ class DataFault(Fault):
     """An input is missing, malformed or contradicts another one."""
 
     exit_code = 3
+
+
+class DiskFault(Fault):
+    """What is to be written does not fit where it belongs."""
+
+    exit_code = 4

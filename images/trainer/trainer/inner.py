@@ -8,12 +8,12 @@ from .architecture import Architecture, check_like_parameters
 from .faults import DataFault
 from .model import Model
 from .safetensors import Tensors
+from .state import State, check_second_moments, steps_in
 
 BETAS = (0.9, 0.95)
 WEIGHT_DECAY = 0.1
 GRADIENT_NORM_LIMIT = 1.0
-FIRST_SUFFIX, SECOND_SUFFIX = ".first", ".second"
-STEPS_DIGITS_LIMIT = 10
+SECOND_SUFFIX = ".second"
 
 
 class Learner:
@@ -22,11 +22,11 @@ class Learner:
     def __init__(self, architecture: Architecture, parameters: Tensors, device: str):
         tensors = {name: torch.tensor(array, device=device) for name, array in sorted(parameters.items())}
         self.model = Model(architecture, tensors)
-        self.moment_steps = 0
         for tensor in tensors.values():
             tensor.requires_grad_()
         self._device = device
         self._optimizer = torch.optim.AdamW(tensors.values(), betas=BETAS, weight_decay=WEIGHT_DECAY)
+        self.adopt_moments(_zeros(parameters), _zeros(parameters), 0)
 
     def learn(self, windows: np.ndarray, learning_rate: float) -> float:
         """One AdamW step on windows (B, context + 1); returns the loss before it, in nats per byte."""
@@ -45,53 +45,56 @@ class Learner:
         """A copy of the parameters."""
         return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.model.parameters.items()}
 
-    def adopt_parameters(self, parameters: Tensors) -> None:
-        """Overwrite the parameters."""
+    def state(self) -> State:
+        """A copy of all that the next step starts from."""
+        moments = self._moments("exp_avg"), self._moments("exp_avg_sq")
+        return State(self.model.architecture, self.parameters(), *moments, self.moment_steps)
+
+    def adopt(self, state: State) -> None:
+        """Go on from this state; DataFault where it is of another architecture."""
+        if state.architecture != self.model.architecture:
+            raise DataFault(f"the state is of {state.architecture}, not of {self.model.architecture}")
         with torch.no_grad():
             for name, tensor in self.model.parameters.items():
-                tensor.copy_(torch.tensor(parameters[name]))
+                tensor.copy_(torch.tensor(state.parameters[name]))
+        self.adopt_moments(state.first_moments, state.second_moments, state.moment_steps)
 
-    def moments(self) -> Tensors:
-        """The moments (exp_avg, exp_avg_sq) as `<name>.first` and `<name>.second`."""
-        moments = {}
-        for name, tensor in self.model.parameters.items():
-            state = self._optimizer.state[tensor]
-            moments[name + FIRST_SUFFIX] = state["exp_avg"].cpu().numpy()
-            moments[name + SECOND_SUFFIX] = state["exp_avg_sq"].cpu().numpy()
-        return moments
-
-    def adopt_moments(self, moments: Tensors, steps: int) -> None:
-        """Go on from moments that `steps` steps have made."""
+    def adopt_moments(self, firsts: Tensors, seconds: Tensors, steps: int) -> None:
+        """Go on from first and second moments that `steps` steps have made."""
         self.moment_steps = steps
         for name, tensor in self.model.parameters.items():
             self._optimizer.state[tensor] = {
                 "step": torch.tensor(float(steps)),
-                "exp_avg": torch.tensor(moments[name + FIRST_SUFFIX], device=self._device),
-                "exp_avg_sq": torch.tensor(moments[name + SECOND_SUFFIX], device=self._device),
+                "exp_avg": torch.tensor(firsts[name], device=self._device),
+                "exp_avg_sq": torch.tensor(seconds[name], device=self._device),
             }
 
+    def _moments(self, kind: str) -> Tensors:
+        state = self._optimizer.state
+        return {name: state[tensor][kind].cpu().numpy().copy() for name, tensor in self.model.parameters.items()}
 
-def write_second_moments(learner: Learner) -> bytes:
+
+def write_second_moments(state: State) -> bytes:
     """The optimiser file: the second moments, with the steps behind them in the metadata.
 
     The first moments stay behind: they point where the warm-up went, and a worker that starts a later round with them
     first walks the wrong way (measured in benchmarks/diloco/README.md).
     """
-    seconds = {name: tensor for name, tensor in learner.moments().items() if name.endswith(SECOND_SUFFIX)}
-    return safetensors.write(seconds, {"steps": str(learner.moment_steps)})
+    seconds = {name + SECOND_SUFFIX: tensor for name, tensor in state.second_moments.items()}
+    return safetensors.write(seconds, {"steps": str(state.moment_steps)})
 
 
 def adopt_second_moments(learner: Learner, content: bytes, label: str) -> None:
     """Take over what write_second_moments wrote, checked against the learner's architecture; first moments are zero."""
     moments, metadata = safetensors.read(content, label)
-    steps = metadata.get("steps", "")
-    if not (steps.isdecimal() and len(steps) < STEPS_DIGITS_LIMIT):
-        raise DataFault(f"{label} does not say its steps in its metadata")
+    steps = steps_in(metadata, "steps", label)
     seconds = {name.removesuffix(SECOND_SUFFIX): tensor for name, tensor in moments.items()}
     if not all(name.endswith(SECOND_SUFFIX) for name in moments):
         raise DataFault(f"{label} holds a tensor that is not a second moment")
     check_like_parameters(seconds, learner.model.architecture, label)
-    if any((tensor < 0).any() for tensor in seconds.values()):
-        raise DataFault(f"{label} holds a second moment below zero")
-    firsts = {name + FIRST_SUFFIX: np.zeros_like(tensor) for name, tensor in seconds.items()}
-    learner.adopt_moments(moments | firsts, int(steps))
+    check_second_moments(seconds, label)
+    learner.adopt_moments(_zeros(seconds), seconds, steps)
+
+
+def _zeros(tensors: Tensors) -> Tensors:
+    return {name: np.zeros_like(tensor) for name, tensor in tensors.items()}

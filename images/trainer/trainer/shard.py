@@ -2,13 +2,17 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
-from .faults import DataFault
+from .faults import DataFault, DiskFault
 
 
 class Shard:
-    """Reads inputs by name, writes outputs whole: a name in out/ or checkpoint/ never holds half a file."""
+    """Reads inputs by name, writes outputs whole: a name in out/ or checkpoint/ never holds half a file.
+
+    What cannot be written is a DiskFault.
+    """
 
     def __init__(self, root: str):
         self._inputs = Path(root, "in")
@@ -54,12 +58,27 @@ class Shard:
         """Remove checkpoint/<name>, if it is there."""
         (self._checkpoints / name).unlink(missing_ok=True)
 
+    def clear_checkpoints(self, folder: str) -> None:
+        """Remove checkpoint/<folder>/ with all that is in it, if it is there."""
+        shutil.rmtree(self._checkpoints / folder, ignore_errors=True)
+
+    def checkpoint_room(self) -> int:
+        """How many bytes checkpoint/ can still take."""
+        return shutil.disk_usage(self._checkpoints).free
+
 
 def _write_whole(path: Path, content: bytes) -> None:
-    path.parent.mkdir(exist_ok=True)
+    if not path.parent.is_dir():
+        path.parent.mkdir()
+        # The agent need not be root, and has to be able to remove what this user leaves there.
+        path.parent.chmod(0o777)
     unfinished = path.with_name(f".{path.name}.unfinished")
-    with open(unfinished, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.rename(path)
+    try:
+        with open(unfinished, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise DiskFault(f"{path.name} with its {len(content)} bytes cannot be written: {error.strerror}") from error

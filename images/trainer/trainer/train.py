@@ -4,12 +4,13 @@ from argparse import Namespace
 
 import numpy as np
 
-from . import checkpoint, device, safetensors
-from .architecture import read_parameters
-from .faults import UsageFault
+from . import checkpoint, device, safetensors, segments
+from .architecture import Architecture, read_parameters
+from .faults import DataFault, UsageFault
 from .inner import Learner, adopt_second_moments
 from .quantise import quantise
 from .shard import Shard
+from .state import State
 from .text import Text, training_text
 from .training import Course, train
 
@@ -17,35 +18,52 @@ BATCHES_STREAM = 2
 
 
 def prepare(options: Namespace) -> None:
-    """Open the device."""
+    """Open the device; UsageFault where the options contradict each other."""
+    if options.worker >= options.workers or options.round >= options.rounds:
+        raise UsageFault("--worker and --round count from 0 and stay below --workers and --rounds")
     device.prepare(options.device, options.threads)
 
 
 def run(options: Namespace, shard: Shard) -> None:
-    """parameters.safetensors, optimizer.safetensors, text-* -> update.safetensors, metrics.json.
-
-    The update is the pseudo-gradient: the parameters before the steps minus those after them.
+    """parameters.safetensors, optimizer.safetensors, text-* -> update.safetensors, metrics.json; run-log.jsonl with
+    --segment-steps.
     """
-    if options.worker >= options.workers or options.round >= options.rounds:
-        raise UsageFault("--worker and --round count from 0 and stay below --workers and --rounds")
     text = training_text(shard)
-    start_file = shard.input("parameters.safetensors")
-    moments_file = shard.input("optimizer.safetensors")
-    architecture, start = read_parameters(start_file, "parameters.safetensors")
-    learner = Learner(architecture, start, options.device)
-    adopt_second_moments(learner, moments_file, "optimizer.safetensors")
-    course = Course(
+    learner, files = begin(options, shard)
+    course = course_of(options, text, learner.model.architecture)
+    keeper = segments.Keeper(shard, course.segments())
+    losses = train(course, learner, shard, checkpoint.identity(options, text.content, *files), keeper.keep)
+    end(shard, learner.state())
+    shard.write_metrics(losses.metrics(options.batch * learner.model.architecture.context))
+    checkpoint.remove(shard)
+
+
+def begin(options: Namespace, shard: Shard) -> tuple[Learner, list[bytes]]:
+    """The learner before the first step, and the inputs that it was made from."""
+    files = [shard.input("parameters.safetensors"), shard.input("optimizer.safetensors")]
+    learner = Learner(*read_parameters(files[0], "parameters.safetensors"), options.device)
+    adopt_second_moments(learner, files[1], "optimizer.safetensors")
+    return learner, files
+
+
+def course_of(options: Namespace, text: Text, architecture: Architecture) -> Course:
+    """What the shard is to do."""
+    return Course(
         steps=options.steps,
         windows=lambda step: windows(options, text, architecture.context, step),
         learning_rate=lambda step: learning_rate(options, step),
         checkpoint_seconds=options.checkpoint_seconds,
+        segment_steps=options.segment_steps,
     )
-    losses = train(course, learner, shard, checkpoint.identity(options, text.content, start_file, moments_file))
-    end = learner.parameters()
-    update = quantise({name: start[name] - end[name] for name in start})
+
+
+def end(shard: Shard, state: State) -> None:
+    """Write the update, the pseudo-gradient: the parameters before the steps minus those of the last state."""
+    architecture, start = read_parameters(shard.input("parameters.safetensors"), "parameters.safetensors")
+    if state.architecture != architecture:
+        raise DataFault(f"the last state is of {state.architecture}, parameters.safetensors is of {architecture}")
+    update = quantise({name: start[name] - state.parameters[name] for name in start})
     shard.write("update.safetensors", safetensors.write(update, {}))
-    shard.write_metrics(losses.metrics(options.batch * architecture.context))
-    checkpoint.remove(shard)
 
 
 def windows(options: Namespace, text: Text, context: int, step: int) -> np.ndarray:
