@@ -21,6 +21,7 @@ def parse(argv: Sequence[str] | None) -> Namespace:
         ("train", "one worker's part of a round", _train_flags),
         ("reduce", "updates into the next parameters", _reduce_flags),
         ("evaluate", "held-out loss and a sample", _evaluate_flags),
+        ("compare", "a claimed state with a replayed one", _compare_flags),
     ):
         add_flags(subcommands.add_parser(name, help=help_text, allow_abbrev=False))
     return parser.parse_args(argv)
@@ -58,6 +59,11 @@ def _evaluate_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--prompt", type=_prompt, default="In the beginning ")
     parser.add_argument("--sample-bytes", type=_whole(0), default=400)
     parser.add_argument("--temperature", type=_positive, default=0.7)
+
+
+def _compare_flags(parser: ArgumentParser) -> None:
+    _common_flags(parser)
+    parser.add_argument("--tolerance", type=_positive, required=True, help="largest relative error that is let pass")
 
 
 def _common_flags(parser: ArgumentParser) -> None:
