@@ -21,6 +21,8 @@ def parse(argv: Sequence[str] | None) -> Namespace:
         ("train", "one worker's part of a round", _train_flags),
         ("reduce", "updates into the next parameters", _reduce_flags),
         ("evaluate", "held-out loss and a sample", _evaluate_flags),
+        ("replay", "one segment of a warm-up or train shard again", _replay_flags),
+        ("finish", "the outputs of a warm-up or train shard from its last state", _finish_flags),
         ("compare", "a claimed state with a replayed one", _compare_flags),
     ):
         add_flags(subcommands.add_parser(name, help=help_text, allow_abbrev=False))
@@ -59,6 +61,23 @@ def _evaluate_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--prompt", type=_prompt, default="In the beginning ")
     parser.add_argument("--sample-bytes", type=_whole(0), default=400)
     parser.add_argument("--temperature", type=_positive, default=0.7)
+
+
+def _replay_flags(parser: ArgumentParser) -> None:
+    """The whole command line of the shard that is replayed, and which segment."""
+    for phase, add_flags in zip(_phases(parser), (_warm_up_flags, _train_flags)):
+        add_flags(phase)
+        phase.add_argument("--segment", type=_whole(0), required=True, help="counts from 0")
+
+
+def _finish_flags(parser: ArgumentParser) -> None:
+    for phase in _phases(parser):
+        _common_flags(phase)
+
+
+def _phases(parser: ArgumentParser) -> list[ArgumentParser]:
+    phases = parser.add_subparsers(dest="phase", required=True, parser_class=_Parser)
+    return [phases.add_parser(name, allow_abbrev=False) for name in ("warm-up", "train")]
 
 
 def _compare_flags(parser: ArgumentParser) -> None:
