@@ -5,6 +5,13 @@ import { expect, test } from "vitest"
 import { evaluatedBy, lossIn } from "../../src/marketplace/plans/losses.ts"
 import { checkJob, plan, results, total } from "../../src/marketplace/plans/plan.ts"
 import type { PlannedShard } from "../../src/marketplace/plans/planned.ts"
+import {
+  compareArgv,
+  finishArgv,
+  replayArgv,
+  trainArgv,
+  warmUpArgv,
+} from "../../src/marketplace/plans/trainer.ts"
 import type { NamedBlob } from "../../src/protocol/digest.ts"
 import type { JobSpec } from "../../src/protocol/job.ts"
 import { ShardSpec } from "../../src/protocol/shard-spec.ts"
@@ -102,18 +109,36 @@ test("results are the last parameters, both samples and the last metrics", () =>
   ])
 })
 
-test("the trainer understands every command line of the plan", context => {
+test("an audit replays the shard's own command line", () => {
+  const argv = trainArgv(job, 2, 1)
+  expect(replayArgv(argv, 3)).toEqual([
+    "python3",
+    "-m",
+    "trainer",
+    "replay",
+    "train",
+    ...argv.slice(4),
+    "--segment=3",
+  ])
+  expect(finishArgv("warm-up").slice(3)).toEqual(["finish", "warm-up"])
+  expect(compareArgv(1e-7).slice(3)).toEqual(["compare", "--tolerance=1e-7"])
+})
+
+test("the trainer understands every command line of the plan and of an audit", context => {
   const trainer = join(import.meta.dirname, "../../images/trainer")
   const program =
     "import json, sys; from trainer.arguments import parse\nfor a in json.load(sys.stdin): parse(a)"
   const found = spawnSync("python3", ["-c", "import argparse"])
   if (found.error) skip(context, "there is no python3 to run the trainer's own parser with")
-  const lines = [job, trainJob(["a", "b"], "h", { sample: { prompt: "", bytes: 0 } })]
+  const planned = [job, trainJob(["a", "b"], "h", { sample: { prompt: "", bytes: 0 } })]
     .flatMap(one => walk(one).order)
-    .map(({ spec }) => {
-      expect(spec.command.argv.slice(0, 3)).toEqual(["python3", "-m", "trainer"])
-      return spec.command.argv.slice(3)
-    })
+    .map(({ spec }) => spec.command.argv)
+  const replays = [warmUpArgv(job), trainArgv(job, 1, 0)].map(argv => replayArgv(argv, 0))
+  const audits = [...replays, finishArgv("warm-up"), finishArgv("train"), compareArgv(1e-4)]
+  const lines = [...planned, ...audits].map(argv => {
+    expect(argv.slice(0, 3)).toEqual(["python3", "-m", "trainer"])
+    return argv.slice(3)
+  })
   const env = { ...process.env, PYTHONPATH: trainer, PYTHONDONTWRITEBYTECODE: "1" }
   const run = spawnSync("python3", ["-c", program], { input: JSON.stringify(lines), env, encoding: "utf8" })
   expect([run.status, run.stderr]).toEqual([0, ""])

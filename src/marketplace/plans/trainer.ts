@@ -1,5 +1,7 @@
 import type { TrainJob } from "../../protocol/job.ts"
 
+const PROGRAM = ["python3", "-m", "trainer"]
+
 /** The command line of the reference trainer (images/trainer): one function for each of its subcommands. */
 export function warmUpArgv(job: TrainJob): string[] {
   return trainer("warm-up", {
@@ -40,6 +42,21 @@ export function evaluateArgv(job: TrainJob, { untrained, sample }: { untrained: 
   })
 }
 
+/** The command line of a warm-up or train shard, turned into that of one of its segments again; `segment` counts from 0. */
+export function replayArgv(argv: readonly string[], segment: number): string[] {
+  return [...argv.slice(0, PROGRAM.length), "replay", ...argv.slice(PROGRAM.length), `--segment=${segment}`]
+}
+
+/** The command line that makes a shard's outputs from its last state alone. */
+export function finishArgv(phase: "warm-up" | "train"): string[] {
+  return [...PROGRAM, "finish", phase]
+}
+
+/** @param tolerance the largest relative error of a claimed update that passes. */
+export function compareArgv(tolerance: number): string[] {
+  return trainer("compare", { tolerance })
+}
+
 function shape({ model: { layers, width, heads, context } }: TrainJob) {
   return { layers, width, heads, context }
 }
@@ -59,5 +76,5 @@ function trainer(subcommand: string, flags: Record<string, string | number | tru
     const flag = `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
     return value === true ? flag : `${flag}=${value}`
   })
-  return ["python3", "-m", "trainer", subcommand, ...args]
+  return [...PROGRAM, subcommand, ...args]
 }
