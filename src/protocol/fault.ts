@@ -39,6 +39,7 @@ export const FAULTS = {
   "rules-unreadable": "host",
   "host-unsound": "host",
   "report-missing": "host",
+  "wallet-unreadable": "host",
 
   "market-unreachable": "market",
   "market-silent": "market",
@@ -70,6 +71,11 @@ export const FAULTS = {
   "blob-missing": "market",
   "blob-corrupt": "market",
   "blob-transfer-failed": "market",
+  "chain-unreachable": "market",
+  "chain-mismatch": "market",
+  "chain-refused": "market",
+  "funds-short": "market",
+  "fee-too-high": "market",
 
   "image-missing": "container",
   "image-not-pulled": "container",
@@ -104,6 +110,9 @@ export const FAULTS = {
   "ledger-malformed": "proof",
   "ledger-mismatch": "proof",
   "ledger-forked": "proof",
+  "anchor-unknown": "proof",
+  "anchor-unconfirmed": "proof",
+  "anchor-mismatch": "proof",
 } as const satisfies Record<string, Area>
 
 export type FaultCode = keyof typeof FAULTS

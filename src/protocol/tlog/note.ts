@@ -70,8 +70,12 @@ export async function signNote(
   const signature = await signer.sign(messageOf(text, kind, seconds))
   const time = Buffer.alloc(kind === "witness" ? TIME_BYTES : 0)
   if (kind === "witness") time.writeBigUInt64BE(BigInt(seconds))
-  const id = idOf({ kind, name, key: signer.publicKey })
-  return `— ${name} ${Buffer.concat([id, time, signature]).toString("base64")}\n`
+  return signatureLine({ kind, name, key: signer.publicKey }, Buffer.concat([time, signature]))
+}
+
+/** The line below a note. @param signature with a witness's time before it. */
+export function signatureLine(key: NoteKey, signature: Uint8Array): string {
+  return `— ${key.name} ${Buffer.concat([idOf(key), signature]).toString("base64")}\n`
 }
 
 export function formatNote({ text, signatures }: Note): string {
@@ -93,6 +97,12 @@ export function signaturesOn({ text, signatures }: Note, keys: readonly NoteKey[
     const found = signatures.map(line => checked(text, line, known)).find(one => one !== null)
     return found ? [found] : []
   })
+}
+
+/** What this key's line below a note says after the key's id; null where it has not signed. */
+export function signatureBy({ text, signatures }: Note, key: NoteKey): Uint8Array | null {
+  const line = signatures.find(one => checked(text, one, key) !== null)
+  return line === undefined ? null : Buffer.from(line.split(" ")[2] ?? "", "base64").subarray(ID_BYTES)
 }
 
 function checked(text: string, line: string, { kind, name, key }: NoteKey): NoteSignature | null {
