@@ -33,6 +33,9 @@ test("the commands of the main job are there", () => {
       "job:list",
       "job:status",
       "job:submit",
+      "ledger:anchor",
+      "ledger:verify",
+      "ledger:witness",
       "market:start",
     ],
     ...[

@@ -1,12 +1,13 @@
-import { Args, Flags } from "@oclif/core"
+import { Flags } from "@oclif/core"
+import { anchorFlags, openAnchorCheck } from "../../cli/anchor-flags.ts"
+import { checkedAnchorReport } from "../../cli/anchor-report.ts"
 import { BaseCommand } from "../../cli/base-command.ts"
+import { chooseLedger, keyFlag, whereArg } from "../../cli/ledger-flags.ts"
 import { ledgerReport } from "../../cli/ledger-report.ts"
 import { startSpinner } from "../../cli/spinner.ts"
-import { ledgerKey } from "../../protocol/ledger-proof.ts"
-import { type NoteKey, parseVkey } from "../../protocol/tlog/note.ts"
-import { readSettings, requireSettings } from "../../runtime/agent/settings.ts"
+import { parseVkey } from "../../protocol/tlog/note.ts"
+import { Anchors } from "../../runtime/ledger/anchor/anchors.ts"
 import { checkLedger } from "../../runtime/ledger/check-ledger.ts"
-import { ledgerFiles } from "../../runtime/ledger/files.ts"
 import { ProofArchive } from "../../runtime/proof/archive.ts"
 
 export default class LedgerVerify extends BaseCommand {
@@ -17,18 +18,11 @@ export default class LedgerVerify extends BaseCommand {
     "<%= config.bin %> ledger verify",
     "<%= config.bin %> ledger verify ./copy-of-the-ledger --key zg-agent.dev/ledger/0123456789abcdef+a1b2c3d4+AT…",
     "<%= config.bin %> ledger verify --witness zg-agent.dev/witness/…+…+… --quorum 1",
+    "<%= config.bin %> ledger verify --anchor --rpc http://127.0.0.1:8545",
   ]
-  static override args = {
-    where: Args.string({
-      description:
-        "a marketplace, a ledger's address, or a folder with a copy; this home's marketplace when not given",
-    }),
-  }
+  static override args = { where: whereArg }
   static override flags = {
-    key: Flags.string({
-      description: "the ledger's key; that of this home's marketplace when not given",
-      helpValue: "VKEY",
-    }),
+    key: keyFlag,
     witness: Flags.string({
       description: "key of a witness whose signature is looked for",
       multiple: true,
@@ -38,20 +32,17 @@ export default class LedgerVerify extends BaseCommand {
       description: "so many of the witnesses must have signed; all when not given",
       min: 0,
     }),
+    ...anchorFlags,
   }
 
   async run() {
     const { args, flags } = await this.parse(LedgerVerify)
     const home = this.openHome(flags)
-    const known = readSettings(home)?.market ?? null
-    // Without a key there is nothing to check by, and without an address nothing to read.
-    const market = known ?? (flags.key && args.where ? null : requireSettings(home).market)
-    const pinned = market && ledgerKey(market.publicKey)
-    const log = flags.key === undefined ? (pinned as NoteKey) : parseVkey(flags.key)
-    const files = ledgerFiles(args.where ?? (market as { url: string }).url)
+    const { files, log, market } = chooseLedger(home, args.where, flags.key)
     const witnesses = flags.witness?.map(parseVkey) ?? []
-    const isPinned = market !== null && log.key === pinned?.key
-    const receipts = isPinned ? { archive: new ProofArchive(home.proofs), market: market.publicKey } : null
+    const receipts = market && { archive: new ProofArchive(home.proofs), market: market.publicKey }
+    const anchors = new Anchors(home.anchors)
+    const anchorCheck = await openAnchorCheck(flags, { anchors, log }, this.signal)
     const toCheck = { files, log, witnesses, quorum: flags.quorum ?? witnesses.length, receipts }
     const spinner = startSpinner("Reading the ledger", this.jsonEnabled() || !process.stderr.isTTY)
     const onProgress = (done: number, of: number) => {
@@ -61,8 +52,14 @@ export default class LedgerVerify extends BaseCommand {
       spinner.stop(),
     )
     this.log(ledgerReport(files.where, checked))
-    const { root, balances, ...rest } = checked
-    const texts = { root: Buffer.from(root).toString("base64"), balances: Object.fromEntries(balances) }
-    return { where: files.where, ...rest, ...texts }
+    const anchor = (await anchorCheck?.(files, checked)) ?? null
+    if (anchor) this.log(checkedAnchorReport(anchor))
+    const { balances, ...rest } = checked
+    const told = { where: files.where, ...withRootText(rest), balances: Object.fromEntries(balances) }
+    return anchor === null ? told : { ...told, anchor: withRootText(anchor) }
   }
+}
+
+function withRootText<T extends { root: Uint8Array }>({ root, ...rest }: T) {
+  return { ...rest, root: Buffer.from(root).toString("base64") }
 }

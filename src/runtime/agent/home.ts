@@ -26,6 +26,8 @@ export interface Home {
   reports: string
   /** The largest checkpoint of the marketplace's ledger that was seen, and what contradicted it, if anything did. */
   ledger: string
+  /** Checkpoints that were written to a chain from here, one file each. */
+  anchors: string
   /** What this home's witness has signed last. */
   witness: string
   /** The embedded marketplace's state, when this home also runs one. */
@@ -62,6 +64,7 @@ export function openHome(root: string): Home {
     rules: join(home, "rules.yaml"),
     reports: join(home, "reports"),
     ledger: join(home, "ledger"),
+    anchors: join(home, "ledger", "anchors"),
     witness: join(home, "witness"),
     market: join(home, "market"),
     pause: join(home, "paused"),
