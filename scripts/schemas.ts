@@ -6,7 +6,16 @@ import { z } from "zod"
 import { MicroCredits } from "../src/protocol/credits.ts"
 import { Blob, Digest, FileName, NamedBlob } from "../src/protocol/digest.ts"
 import { FAULTS } from "../src/protocol/fault.ts"
-import { BatchJob, JobId, JobSpec, JobStatus, Model, ShardStatus, TrainJob } from "../src/protocol/job.ts"
+import {
+  BatchJob,
+  JobId,
+  JobSpec,
+  JobStatus,
+  Model,
+  Royalty,
+  ShardStatus,
+  TrainJob,
+} from "../src/protocol/job.ts"
 import { CanonicalBase64, KeyId, PublicKey, Signature } from "../src/protocol/keys.ts"
 import { Id, Lease, Timestamp } from "../src/protocol/lease.ts"
 import {
@@ -18,6 +27,7 @@ import {
   Slot,
   SUBPROTOCOL,
 } from "../src/protocol/message.ts"
+import { Charge, NanoCreditsPerSecond, Price } from "../src/protocol/price.ts"
 import { Gpu, ProofStatement, Sandbox, Usage } from "../src/protocol/proof.ts"
 import { ReceiptStatement } from "../src/protocol/receipt.ts"
 import { Checkpoint, Command, Image, Limits, Resources, ShardSpec } from "../src/protocol/shard-spec.ts"
@@ -30,6 +40,7 @@ const ADDRESS = "https://zg-agent.dev/schema"
 const NAMED = {
   ...{ Blob, Digest, FileName, NamedBlob, MicroCredits, JobId, KeyId, PublicKey, Signature, Id, Timestamp },
   ...{ Image, Resources, Limits, Checkpoint, Command, ShardSpec, Lease, Machine, Slot },
+  ...{ NanoCreditsPerSecond, Price, Charge, Royalty },
   ...{ Model, TrainJob, BatchJob, JobSpec },
   ...{ ShardStatus, JobStatus, Resource, Bundle, Sandbox, Gpu, Usage, ProofStatement, ReceiptStatement },
   ...{ ClientFrame, MarketFrame },
@@ -117,14 +128,20 @@ export function wireSchema(): z.core.JSONSchema.JSONSchema {
   }
 }
 
+/** Prices, as zod checks them in steps. */
+const DECIMALS = {
+  pricePerShard: { pattern: "^\\d{1,9}(\\.\\d{1,6})?$", examples: [0.25] },
+  pricePerSecond: { pattern: "^\\d{1,3}(\\.\\d{1,9})?$", examples: [0.00012] },
+}
+
 /** For editors: what may be written, so a field with a default may be left out. Most of them know draft-07 best. */
 export function jobFileSchema(): z.core.JSONSchema.JSONSchema {
   const schema = z.toJSONSchema(JobFile, {
     target: "draft-07",
     io: "input",
     override: ({ jsonSchema, path }) => {
-      if (path.at(-1) !== "pricePerShard") return
-      Object.assign(jsonSchema, { minimum: 0, pattern: "^\\d{1,9}(\\.\\d{1,6})?$", examples: [0.25] })
+      const written = DECIMALS[path.at(-1) as keyof typeof DECIMALS]
+      if (written) Object.assign(jsonSchema, { minimum: 0, ...written })
     },
   })
   return Object.assign(schema, { $id: `${ADDRESS}/job-file.schema.json`, title: "zg-agent job file" })

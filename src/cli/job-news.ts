@@ -25,11 +25,12 @@ function shardNews(before: JobStatus | null, now: JobStatus): string[] {
   })
 }
 
-function shardLine({ label, state, agent, loss, attempt }: ShardStatus): string {
+function shardLine({ label, state, agent, loss, attempt, cost }: ShardStatus): string {
   const by = agent ? ` by ${agent.slice(0, 8)}` : ""
   const measured = state === "settled" && loss !== null ? `, loss ${loss.toFixed(3)}` : ""
   const again = attempt > 0 ? ` (attempt ${attempt + 1})` : ""
-  return `${label} ${state}${by}${again}${measured}`
+  const paid = cost === null ? "" : `, ${formatCredits(cost)} credits`
+  return `${label} ${state}${by}${again}${measured}${paid}`
 }
 
 function lossNews(before: JobStatus | null, now: JobStatus): string[] {

@@ -96,6 +96,24 @@ CREATE TRIGGER node_stays BEFORE UPDATE ON node BEGIN SELECT RAISE(ABORT, 'the l
 CREATE TRIGGER node_remains BEFORE DELETE ON node BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 `
 
+// What the legs of each account come to, by kind: as many rows as there are accounts, however long the ledger grows.
+const CREDITS = `
+CREATE TABLE turnover (
+  account TEXT NOT NULL, kind TEXT NOT NULL, amount INTEGER NOT NULL, PRIMARY KEY (account, kind)
+) STRICT, WITHOUT ROWID;
+INSERT INTO turnover SELECT account, kind, sum(amount) FROM leg GROUP BY account, kind;
+CREATE TRIGGER leg_counts AFTER INSERT ON leg BEGIN
+  INSERT INTO turnover (account, kind, amount) VALUES (NEW.account, NEW.kind, NEW.amount)
+    ON CONFLICT DO UPDATE SET amount = amount + excluded.amount;
+END;
+CREATE INDEX leg_by_posting ON leg (posting);
+
+-- The present lease's price as JSON, when it was granted, and what the job paid in all for the settled shard.
+ALTER TABLE shard ADD COLUMN price TEXT;
+ALTER TABLE shard ADD COLUMN granted_at INTEGER;
+ALTER TABLE shard ADD COLUMN cost INTEGER;
+`
+
 /** The marketplace's tables, for `Database`: scripts that are never edited once released, only followed by others. */
 export const MIGRATIONS = [
   STATE,
@@ -105,4 +123,5 @@ export const MIGRATIONS = [
   CHECKPOINTS,
   CAPACITY_REPORTS,
   MERKLE_LOG,
+  CREDITS,
 ] as const

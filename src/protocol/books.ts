@@ -6,6 +6,12 @@ export type Posting = Omit<PostingEntry["spec"], "at">
 /** One account's part of a posting, in micro-credits; below zero for what leaves it. */
 export type Leg = Posting["legs"][number]
 
+/** What a settlement takes for the host's work and the marketplace's fee, in micro-credits; royalties come on top. */
+export function chargedBy(legs: readonly Leg[]): number {
+  const counted = legs.filter(({ for: purpose }) => purpose === "work" || purpose === "fee")
+  return counted.reduce((sum, { amount }) => sum + amount, 0)
+}
+
 /**
  * What keeps books sound, at the marketplace and at whoever reads its ledger: whole numbers, a sum of zero, and no account but the issuer
  * below zero.

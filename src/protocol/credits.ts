@@ -28,7 +28,14 @@ export function parseCredits(text: string): MicroCredits {
 
 /** `250000` → `0.25`; negative balances keep their sign. */
 export function formatCredits(micro: number): string {
-  const digits = Math.abs(micro).toString().padStart(7, "0")
-  const fraction = digits.slice(-6).replace(/0+$/, "").padEnd(2, "0")
-  return `${micro < 0 ? "-" : ""}${digits.slice(0, -6)}.${fraction}`
+  return decimalText(micro, 6)
+}
+
+/** A whole number of the smallest unit as people write it, with at least two decimals. */
+export function decimalText(value: number, decimals: number): string {
+  const digits = Math.abs(value)
+    .toString()
+    .padStart(decimals + 1, "0")
+  const fraction = digits.slice(-decimals).replace(/0+$/, "").padEnd(2, "0")
+  return `${value < 0 ? "-" : ""}${digits.slice(0, -decimals)}.${fraction}`
 }

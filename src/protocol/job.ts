@@ -2,6 +2,7 @@ import { z } from "zod"
 import { MicroCredits } from "./credits.ts"
 import { Blob, Digest, FileName, NamedBlob } from "./digest.ts"
 import { KeyId } from "./keys.ts"
+import { NanoCreditsPerSecond, namesOnePrice, ONE_PRICE } from "./price.ts"
 import { Command, Image, Limits, Resources, ShardSpec } from "./shard-spec.ts"
 
 export const JobId = z
@@ -10,14 +11,45 @@ export const JobId = z
   .brand("JobId")
 export type JobId = z.infer<typeof JobId>
 
+const ROYALTIES_LIMIT = 16
+const ROYALTIES_LIMIT_BASIS_POINTS = 5000
+
+/** What the owner of a data set gets of each settled shard's price. */
+export const Royalty = z.strictObject({
+  to: KeyId,
+  /** Hundredths of a percent. */
+  shareBasisPoints: z.int().min(1).max(ROYALTIES_LIMIT_BASIS_POINTS),
+  /** The data set's name, for the ledger. */
+  for: z
+    .string()
+    .min(1)
+    .max(80)
+    .regex(/^\P{C}*$/u, "must be printable"),
+})
+export type Royalty = z.infer<typeof Royalty>
+
+/** Half of the price is the most that they may come to. */
+export function areBounded(royalties: readonly { shareBasisPoints: number }[]): boolean {
+  const sum = royalties.reduce((all, { shareBasisPoints }) => all + shareBasisPoints, 0)
+  return sum <= ROYALTIES_LIMIT_BASIS_POINTS
+}
+
 const shared = {
   name: z.string().min(1).max(80),
   image: Image,
   resources: Resources,
   limits: Limits,
   checkpoints: ShardSpec.shape.checkpoints,
-  /** Paid for each settled shard. */
-  pricePerShard: MicroCredits,
+  /** Paid for each settled shard. A job names this or the next. */
+  pricePerShard: MicroCredits.optional(),
+  /** The most that it pays for each second that a shard's container runs. */
+  pricePerSecond: NanoCreditsPerSecond.optional(),
+  /** On top of each settled shard's price. */
+  royalties: z
+    .array(Royalty)
+    .max(ROYALTIES_LIMIT)
+    .refine(areBounded, "must come to at most 50 percent together")
+    .optional(),
 }
 
 /** The byte-level transformer that the reference trainer builds; the product of width and depth makes its size. */
@@ -29,45 +61,49 @@ export const Model = z.strictObject({
 })
 
 /** DiLoCo (arXiv 2311.08105) after a warm-up: rounds of W workers with H inner steps each. */
-export const TrainJob = z.strictObject({
-  kind: z.literal("train"),
-  ...shared,
-  /** The training text in slices; worker w takes every slice i with i mod workers = w. */
-  text: z.array(Blob).min(1).max(4096),
-  heldOut: Blob,
-  model: Model,
-  seed: z.int().min(0),
-  batch: z.int().min(1).max(4096),
-  warmUp: z.strictObject({ steps: z.int().min(1), learningRate: z.number().positive() }),
-  rounds: z.int().min(1).max(10_000),
-  workers: z.int().min(1).max(64),
-  /** AdamW inside a round; the rate falls in a straight line over all rounds. */
-  inner: z.strictObject({
-    steps: z.int().min(1).max(100_000),
-    learningRate: z.number().positive(),
-    finalLearningRate: z.number().positive(),
-  }),
-  /** SGD with Nesterov momentum over the rounds' averaged updates. */
-  outer: z.strictObject({ learningRate: z.number().positive(), momentum: z.number().min(0).max(1) }),
-  sample: z.strictObject({ prompt: z.string().max(1024), bytes: z.int().min(0).max(65_536) }),
-})
+export const TrainJob = z
+  .strictObject({
+    kind: z.literal("train"),
+    ...shared,
+    /** The training text in slices; worker w takes every slice i with i mod workers = w. */
+    text: z.array(Blob).min(1).max(4096),
+    heldOut: Blob,
+    model: Model,
+    seed: z.int().min(0),
+    batch: z.int().min(1).max(4096),
+    warmUp: z.strictObject({ steps: z.int().min(1), learningRate: z.number().positive() }),
+    rounds: z.int().min(1).max(10_000),
+    workers: z.int().min(1).max(64),
+    /** AdamW inside a round; the rate falls in a straight line over all rounds. */
+    inner: z.strictObject({
+      steps: z.int().min(1).max(100_000),
+      learningRate: z.number().positive(),
+      finalLearningRate: z.number().positive(),
+    }),
+    /** SGD with Nesterov momentum over the rounds' averaged updates. */
+    outer: z.strictObject({ learningRate: z.number().positive(), momentum: z.number().min(0).max(1) }),
+    sample: z.strictObject({ prompt: z.string().max(1024), bytes: z.int().min(0).max(65_536) }),
+  })
+  .refine(namesOnePrice, ONE_PRICE)
 export type TrainJob = z.infer<typeof TrainJob>
 
 /** Independent shards of one image. */
-export const BatchJob = z.strictObject({
-  kind: z.literal("batch"),
-  ...shared,
-  shards: z
-    .array(
-      z.strictObject({
-        command: Command,
-        inputs: z.array(NamedBlob).max(1024),
-        outputs: z.array(FileName).min(1).max(256),
-      }),
-    )
-    .min(1)
-    .max(4096),
-})
+export const BatchJob = z
+  .strictObject({
+    kind: z.literal("batch"),
+    ...shared,
+    shards: z
+      .array(
+        z.strictObject({
+          command: Command,
+          inputs: z.array(NamedBlob).max(1024),
+          outputs: z.array(FileName).min(1).max(256),
+        }),
+      )
+      .min(1)
+      .max(4096),
+  })
+  .refine(namesOnePrice, ONE_PRICE)
 export type BatchJob = z.infer<typeof BatchJob>
 
 export const JobSpec = z.discriminatedUnion("kind", [TrainJob, BatchJob])
@@ -88,8 +124,18 @@ export const ShardStatus = z.strictObject({
   loss: z.number().nullable(),
   /** SHA-256 of the proof's payload, once it is settled. */
   proof: Digest.nullable(),
+  /** What it cost with royalties, once it is settled; null before, and for shards of before this was kept. */
+  cost: MicroCredits.nullable(),
 })
 export type ShardStatus = z.infer<typeof ShardStatus>
+
+/** Out of which accounts credits were set aside. */
+export const PaidFrom = z.strictObject({ granted: MicroCredits, earned: MicroCredits })
+export type PaidFrom = z.infer<typeof PaidFrom>
+
+/** `any`: what was granted first, then what was earned. `self`: earned credits alone. */
+export const PayFrom = z.enum(["any", "self"])
+export type PayFrom = z.infer<typeof PayFrom>
 
 export const JobState = z.enum(["waiting", "running", "done", "failed"])
 export type JobState = z.infer<typeof JobState>
@@ -110,6 +156,7 @@ export const JobStatus = z.strictObject({
   /** What was set aside at submission, and what of it has been paid out. */
   escrow: MicroCredits,
   spent: MicroCredits,
+  paidFrom: PaidFrom,
   /** Files to fetch: all of a batch's outputs, or a trained model and its samples. */
   results: z.array(NamedBlob),
 })

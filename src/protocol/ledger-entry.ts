@@ -30,15 +30,24 @@ export const SignedEntry = z.strictObject({
 })
 export type SignedEntry = z.infer<typeof SignedEntry>
 
+/** `identity:` holds what was granted, `earned:` what was paid for work and for data. */
 export const Account = z.union([
   z.enum(["issuer", "market"]),
   z.templateLiteral(["identity:", KeyId]),
+  z.templateLiteral(["earned:", KeyId]),
   z.templateLiteral(["escrow:", JobId]),
 ])
 export type Account = z.infer<typeof Account>
 
 export const PostingKind = z.enum(["grant", "submission", "settlement", "refund"])
 export type PostingKind = z.infer<typeof PostingKind>
+
+/** What a settlement's leg pays: the host's work, the marketplace's fee, or the owner of a data set, by its name. */
+export const Purpose = z.union([
+  z.enum(["work", "fee"]),
+  z.templateLiteral(["royalty/", z.string().max(100)]),
+])
+export type Purpose = z.infer<typeof Purpose>
 
 /** Credits that moved at once: what left some accounts entered others. */
 export const PostingEntry = z.strictObject({
@@ -49,7 +58,7 @@ export const PostingEntry = z.strictObject({
     /** What it is about: identity, job, lease, proof. */
     about: z.record(z.string().max(40), z.string().max(200)),
     /** In micro-credits; below zero for what left the account. They sum to zero. */
-    legs: z.array(z.strictObject({ account: Account, amount: z.int() })).max(256),
+    legs: z.array(z.strictObject({ account: Account, amount: z.int(), for: Purpose.optional() })).max(256),
     at: Timestamp,
   }),
 })

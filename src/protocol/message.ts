@@ -3,9 +3,10 @@ import { CapacityReport } from "./capacity-report.ts"
 import { MicroCredits } from "./credits.ts"
 import { Digest } from "./digest.ts"
 import { isFaultCode } from "./fault.ts"
-import { JobId, JobSpec, JobStatus } from "./job.ts"
+import { JobId, JobSpec, JobStatus, PaidFrom, PayFrom } from "./job.ts"
 import { KeyId, PublicKey, Signature } from "./keys.ts"
 import { Id, LeaseId, Nonce, OfferId, SessionId, Timestamp } from "./lease.ts"
+import { NanoCreditsPerSecond, Price } from "./price.ts"
 import { Assignment } from "./proof.ts"
 import { Receipt } from "./receipt.ts"
 import { Checkpoint, Device, ShardSpec } from "./shard-spec.ts"
@@ -43,6 +44,8 @@ export const Slot = z.strictObject({
   cpus: z.number().positive(),
   memoryMiB: z.int().min(1),
   vramMiB: z.int().min(0),
+  /** What its owner wants for each second that a shard runs in it, before the marketplace's fee; any price when not given. */
+  ask: NanoCreditsPerSecond.optional(),
 })
 export type Slot = z.infer<typeof Slot>
 
@@ -95,7 +98,7 @@ const fromClient = {
   },
   drain: {},
   /** The key makes a re-sent submission harmless: the same key names the same job. */
-  submit: { key: Id, job: JobSpec },
+  submit: { key: Id, job: JobSpec, payFrom: PayFrom.optional() },
   watch: { job: JobId },
   jobs: {},
   account: {},
@@ -111,7 +114,7 @@ const fromMarket = {
   resumed: { signature: Signature, received: z.int().min(0) },
   registered: { agent: KeyId, balance: z.int(), again: z.boolean() },
   reported: { digest: Digest },
-  offer: { offer: OfferId, job: JobId, label: z.string(), spec: ShardSpec, price: MicroCredits },
+  offer: { offer: OfferId, job: JobId, label: z.string(), spec: ShardSpec, price: Price },
   withdrawn: { offer: OfferId },
   lease: { offer: OfferId, ...Assignment.shape },
   renewed: { ...held, notAfter: Timestamp },
@@ -121,12 +124,20 @@ const fromMarket = {
   /** The lease is not held any more, whether this or something earlier ended it. */
   abandoned: held,
   cancel: { ...held, reason: z.string() },
-  submitted: { job: JobId },
+  submitted: { job: JobId, paidFrom: PaidFrom },
   job: { status: JobStatus },
   jobList: { jobs: z.array(JobStatus) },
   /** Says nothing but its `ack`. */
   ack: {},
-  account: { balance: z.int(), earned: MicroCredits, spent: MicroCredits, escrow: MicroCredits },
+  /** All that can be spent, and what of it was `granted` and what is one's `own`; `earned` and `spent` are over all time. */
+  account: {
+    balance: z.int(),
+    granted: MicroCredits,
+    own: MicroCredits,
+    earned: MicroCredits,
+    spent: MicroCredits,
+    escrow: MicroCredits,
+  },
   /** The answer to a message that could not be carried out; the session goes on unless the socket closes. */
   refused: {
     code: z.string().refine(isFaultCode, "must be a fault code"),

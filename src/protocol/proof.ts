@@ -2,6 +2,7 @@ import { z } from "zod"
 import { canonicalJson, type Digest, digestOf, type NamedBlob } from "./digest.ts"
 import { JobId } from "./job.ts"
 import { Lease, Timestamp } from "./lease.ts"
+import { Price } from "./price.ts"
 import { Checkpoint, commandDigest, Image, ShardSpec, specDigest } from "./shard-spec.ts"
 import { Resource, resource, STATEMENT_TYPE } from "./statement.ts"
 
@@ -52,6 +53,8 @@ export const Assignment = z.strictObject({
   spec: ShardSpec,
   /** What it goes on from, where its checkpoints travel and an earlier holder left one. */
   checkpoint: Checkpoint.optional(),
+  /** What is paid for it; leases of before this was said have none. */
+  price: Price.optional(),
 })
 export type Assignment = z.infer<typeof Assignment>
 
@@ -137,6 +140,14 @@ export function proofStatement(assignment: Assignment, run: RunRecord): ProofSta
       },
     },
   }
+}
+
+/** Milliseconds that a proof says its container ran: the least of what its times and its card's seconds come to. */
+export function ranMs({ predicate }: ProofStatement): number {
+  const { startedOn, finishedOn, zg_gpus, zg_usage } = predicate.runDetails.metadata
+  const between = Date.parse(finishedOn) - Date.parse(startedOn)
+  if (zg_gpus.length === 0) return between
+  return Math.min(between, Math.round((zg_usage.gpuSeconds * 1000) / zg_gpus.length))
 }
 
 /** The image, the command, the whole spec, every input and every file of the checkpoint that the lease gave, each by digest. */

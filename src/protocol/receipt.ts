@@ -5,6 +5,7 @@ import { JobId } from "./job.ts"
 import { KeyId } from "./keys.ts"
 import { LeaseId, Timestamp } from "./lease.ts"
 import { LedgerProof } from "./ledger-proof.ts"
+import { Charge } from "./price.ts"
 import { Bundle, Resource, resource, STATEMENT_TYPE } from "./statement.ts"
 
 /** in-toto Simple Verification Result v0.2: the marketplace checked the proof and says which properties hold. */
@@ -23,7 +24,10 @@ export const ReceiptStatement = z.strictObject({
       job: JobId,
       lease: LeaseId,
       agent: KeyId,
+      /** What the agent gets for its work, after the fee. */
       paid: MicroCredits,
+      /** What the job was charged for that work; receipts of before this was said have none. */
+      charge: Charge.optional(),
       /** The posting's place in the ledger, from 0, and its leaf hash. */
       ledger: z.strictObject({ index: z.int().min(0), leaf: Digest }),
     }),

@@ -173,6 +173,8 @@ export async function walkToEnd(bench: Bench, shard: OpenState, signal = new Abo
   return { end, seen, ran }
 }
 
+const NOTHING = MicroCredits.parse(0)
+
 async function receiptFor(
   lease: Assignment["lease"]["id"],
   bundle: Bundle,
@@ -181,14 +183,15 @@ async function receiptFor(
 ): Promise<Receipt> {
   const job = "job-0123456789ab" as Assignment["job"]
   const [proof, paid] = [bundleDigest(bundle), MicroCredits.parse(250_000)]
+  const charge = { per: "shard", amount: paid } as const
   const ledger = openLedger()
   ledger.append(grant(agent.keyId, paid))
-  ledger.append(submission(agent.keyId, job, paid))
-  const payment = settlement({ job, lease, agent: agent.keyId, proof }, paid, 0)
+  ledger.append(submission(agent.keyId, job, { granted: paid, earned: NOTHING }))
+  const payment = settlement({ job, lease, agent: agent.keyId, proof }, charge, { feeBasisPoints: 0 })
   const record = await recorded(ledger, market, { bundle, key: agent.publicKey }, payment)
   const statement = receiptStatement({
     ...{ proof, market: market.keyId, at: new Date().toISOString() },
-    settlement: { job, lease, agent: agent.keyId, paid, ledger: record.place },
+    settlement: { job, lease, agent: agent.keyId, paid, charge, ledger: record.place },
   })
   return { bundle: await signStatement(statement, market), ledger: record.ledger }
 }

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { Ledger } from "../../src/marketplace/ledger/ledger.ts"
-import { feeOf } from "../../src/marketplace/ledger/posting.ts"
+import { shareOf } from "../../src/marketplace/ledger/posting.ts"
 import { MARKET_DEFAULTS } from "../../src/marketplace/options.ts"
 import type { Posting } from "../../src/protocol/books.ts"
 import { type Digest, digestOf, hexOf } from "../../src/protocol/digest.ts"
@@ -18,7 +18,7 @@ type Row = Record<string, string | number | null>
 
 /** Reads both ends' files beside the programs that write them. */
 export async function look({ place, agentId }: Lane, { job, digest }: Submitted): Promise<Facts> {
-  const paid = PRICE - feeOf(PRICE, MARKET_DEFAULTS.feeBasisPoints)
+  const paid = PRICE - shareOf(PRICE, MARKET_DEFAULTS.feeBasisPoints)
   return {
     job,
     market: await lookAtMarket(place, job, agentId),
@@ -45,7 +45,7 @@ async function lookAtMarket(place: Place, job: string, agentId: string): Promise
   const sum = (where: string, ...values: string[]) =>
     Number(rows(`SELECT coalesce(sum(amount), 0) AS sum FROM leg WHERE ${where}`, ...values)[0]?.sum)
   const [found] = rows("SELECT state, reason FROM job WHERE id = ?", job)
-  const account = `identity:${agentId}`
+  const account = `earned:${agentId}`
   const about = (field: string) => `json_extract(entry, '$.about.${field}')`
   const shards = rows("SELECT label, state, lease, proof, outputs FROM shard WHERE job = ?", job)
   return {

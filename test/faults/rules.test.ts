@@ -1,5 +1,6 @@
 import { expect, test } from "vitest"
 import { settlement } from "../../src/marketplace/ledger/posting.ts"
+import type { MicroCredits } from "../../src/protocol/credits.ts"
 import { digestOf } from "../../src/protocol/digest.ts"
 import type { JobId } from "../../src/protocol/job.ts"
 import type { KeyId } from "../../src/protocol/keys.ts"
@@ -8,6 +9,8 @@ import type { Facts } from "./facts.ts"
 
 const [LEASE, PROOF, DIGEST] = ["lease-1", "sha256:proof", digestOf(Buffer.from("right"))]
 const about = { job: "job-1" as JobId, agent: "agent" as KeyId, lease: LEASE, proof: PROOF }
+const FEE = { feeBasisPoints: 200 }
+const charged = (amount: number) => ({ per: "shard" as const, amount: amount as MicroCredits })
 const output = { name: "result.txt", digest: DIGEST, stored: DIGEST }
 
 /** One shard, abandoned once and then settled, as it should be. */
@@ -19,7 +22,7 @@ function sound(): Facts {
       job: { state: "done", reason: null },
       shards: [{ label: "shard-0", state: "settled", lease: LEASE, proof: PROOF, outputs: [{ ...output }] }],
       proofs: [{ digest: PROOF, lease: LEASE }],
-      settlements: [settlement(about, 100_000, 200)],
+      settlements: [settlement(about, charged(100_000), FEE)],
       ...{ escrow: 0, ledgerSum: 0, unsound: 0, paidTwice: [], brokenAt: null, balance: 98_000 },
     },
     agent: {
@@ -72,7 +75,7 @@ const BREACHES: [what: string, rule: string, breach: (facts: Facts) => unknown][
   [
     "too little paid",
     "payments",
-    ({ market }) => market.settlements.splice(0, 1, settlement(about, 90_000, 200)),
+    ({ market }) => market.settlements.splice(0, 1, settlement(about, charged(90_000), FEE)),
   ],
   ["pay for what was abandoned", "payments", ({ agent }) => Object.assign(first(agent.journal), { paid: 1 })],
   ["a lease of any job that was paid twice", "paid-twice", ({ market }) => market.paidTwice.push("lease-0")],

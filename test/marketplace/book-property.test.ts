@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { feeOf } from "../../src/marketplace/ledger/posting.ts"
+import { shareOf } from "../../src/marketplace/ledger/posting.ts"
 import type { FaultCode } from "../../src/protocol/fault.ts"
 import { randomId } from "../../src/protocol/handshake.ts"
 import type { Held } from "../../src/protocol/message.ts"
@@ -123,7 +123,7 @@ function check(world: World, epochs: Map<string, number>): void {
   }
   for (const { keyId } of world.agents) {
     const paid = settled.filter(({ agent }) => agent === keyId).length
-    expect(ledger.statement(keyId).earned).toBe(paid * (PRICE - feeOf(PRICE, TERMS.feeBasisPoints)))
+    expect(ledger.statement(keyId).earned).toBe(paid * (PRICE - shareOf(PRICE, TERMS.feeBasisPoints)))
     expect(ledger.balance(`identity:${keyId}`)).toBeGreaterThanOrEqual(0)
   }
   const places = rows.filter(({ state }) => state === "leased").map(({ agent, slot }) => `${agent} ${slot}`)

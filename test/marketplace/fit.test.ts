@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { afterLoss, claimed } from "../../src/marketplace/book/claim.ts"
-import { missing, type Place, pair, type ReadyShard } from "../../src/marketplace/book/fit.ts"
+import { missing, type Pays, type Place, pair, type ReadyShard } from "../../src/marketplace/book/fit.ts"
 import { standing } from "../../src/marketplace/book/matching.ts"
 import type { Measured } from "../../src/marketplace/book/report-row.ts"
 import type { ShardRow } from "../../src/marketplace/book/shard-row.ts"
@@ -19,8 +19,9 @@ const place = (agent: KeyId, id: string, memoryMiB = 1024, measured: Measured | 
   slot: { id, ...cpu(memoryMiB) },
 })
 const ready = (index: number, label: string, memoryMiB = 512): ReadyShard => {
-  return { job, index, label, resources: cpu(memoryMiB), readyAt: index }
+  return { job, index, label, resources: cpu(memoryMiB), readyAt: index, pays: PAYS }
 }
+const PAYS: Pays = { price: { per: "shard", amount: 3_000_000 as never }, timeMs: 600_000 }
 const open = { engaged: [], barred: () => false }
 
 test("the greatest need takes the only slot that can serve it", () => {
@@ -70,12 +71,12 @@ test("no slot and no shard is taken twice, every pair fits, and nothing that sti
 
 test("what is missing is said with what is there", () => {
   const need = { device: "cuda" as const, cpus: 2, memoryMiB: 4096, vramMiB: 24_576 }
-  expect(missing(need, [])).toContain("no agent is connected")
-  expect(missing(need, [place(anna, "0"), place(bert, "1", 2048)])).toBe(
+  expect(missing(need, [], PAYS)).toContain("no agent is connected")
+  expect(missing(need, [place(anna, "0"), place(bert, "1", 2048)], PAYS)).toBe(
     "needs cuda with 24576 MiB VRAM, 2 cpus and 4096 MiB memory; 2 agents are connected, " +
       "they offer at best cpu with 1 cpu and 2048 MiB memory",
   )
-  expect(missing(cpu(512), [place(anna, "0")])).toBeNull()
+  expect(missing(cpu(512), [place(anna, "0")], PAYS)).toBeNull()
 })
 
 test.each([
@@ -91,6 +92,7 @@ const held: ShardRow = {
   ...{ job, index: 0, label: "shard-0", state: "leased", readyAt: 0, attempt: 0 },
   ...{ lease: "l" as never, epoch: 2, nonce: "n" as never, grantedUntil: 100, notAfter: 200 },
   ...{ agent: anna, slot: "0", step: 0, steps: 0, loss: null, proof: null },
+  ...{ grantedAt: 50, cost: null },
 }
 
 test("only the holder, at its epoch and in time, may speak for a lease", () => {
@@ -139,14 +141,14 @@ test("a shard that names a figure goes where that was measured, and nowhere on a
   const able = place(bert, "able", 8192, measured({ "matmul-fp32": 2e12 }))
   expect(pair({ ...open, ready: [shard], free: [slow, unknown, able] })[0]?.place).toBe(able)
   expect(pair({ ...open, ready: [shard], free: [slow, unknown] })).toEqual([])
-  expect(missing(fast, [slow, unknown])).toBe(
+  expect(missing(fast, [slow, unknown], PAYS)).toBe(
     "needs cpu with 1 cpu and 512 MiB memory, matmul-fp32 of at least 2 T; the best measured matmul-fp32 is 1.9 T",
   )
-  expect(missing(fast, [unknown])).toMatch(/no slot of that size has a measured matmul-fp32$/)
+  expect(missing(fast, [unknown], PAYS)).toMatch(/no slot of that size has a measured matmul-fp32$/)
 })
 
 test("a card that failed its tests gets no shard, whatever it reached", () => {
   const sick = place(anna, "sick", 1024, measured({ "matmul-fp32": 9e12 }, false))
   expect(pair({ ...open, ready: [ready(0, "any")], free: [sick] })).toEqual([])
-  expect(missing(cpu(512), [sick])).toMatch(/every card that is large enough has failed its tests$/)
+  expect(missing(cpu(512), [sick], PAYS)).toMatch(/every card that is large enough has failed its tests$/)
 })

@@ -111,7 +111,7 @@ test("an offer with such a spec is refused as a whole, by the name of the field"
     offer: "0".repeat(32),
     job: "job-0123456789ab",
     label: "x",
-    price: 1,
+    price: { per: "shard", amount: 1 },
   }
   const frame = (spec: unknown) => JSON.stringify({ ...offer, spec })
   expect(parseMarketFrame(frame(plain)).type).toBe("offer")

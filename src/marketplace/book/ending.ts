@@ -27,7 +27,7 @@ export function recordEnd({ jobs, shards, ledger }: Exchange, id: JobId, end: En
     shards.update(shard, { state: "failed", epoch: shard.epoch + 1, checkpoint: null })
   jobs.setState(id, end.state, end.reason)
   const rest = ledger.balance(`escrow:${id}`)
-  if (rest > 0) ledger.append(refund(job.owner, id, rest))
+  if (rest > 0) ledger.append(refund(job.owner, id, rest, ledger.paidFrom(id)))
   return { job: id, end, cancelled: open.filter(({ state }) => state === "leased") }
 }
 

@@ -2,6 +2,7 @@ import { fits } from "../../protocol/fits.ts"
 import type { JobId } from "../../protocol/job.ts"
 import type { KeyId } from "../../protocol/keys.ts"
 import type { Rule, Slot } from "../../protocol/message.ts"
+import { bidOf, formatPrice, formatRate, meets, type Price } from "../../protocol/price.ts"
 import type { Resources } from "../../protocol/shard-spec.ts"
 import { evaluatedBy } from "../plans/losses.ts"
 import type { Measured } from "./report-row.ts"
@@ -19,6 +20,13 @@ export interface ReadyShard {
   label: string
   resources: Resources
   readyAt: number
+  pays: Pays
+}
+
+/** What a job pays for a shard, and how long that may run, in milliseconds. */
+export interface Pays {
+  price: Price
+  timeMs: number
 }
 
 /** A slot of a connected agent that serves. */
@@ -59,7 +67,8 @@ export interface Situation {
 
 /**
  * Which shard to offer to which slot. The greatest need chooses first, because few slots can serve it; a round's shards
- * are spread over agents, so that one slow or false agent does not hold a whole round; a shard takes the tightest slot.
+ * are spread over agents, so that one slow or false agent does not hold a whole round; a shard takes the slot that costs its buyer least,
+ * and among those the tightest.
  */
 export function pair({ ready, free, engaged, barred }: Situation): Pair[] {
   const left = new Set(free)
@@ -67,9 +76,14 @@ export function pair({ ready, free, engaged, barred }: Situation): Pair[] {
   for (const { agent, job, label } of engaged) count(groups, agent, job, label)
   const pairs: Pair[] = []
   for (const shard of [...ready].sort(byNeed)) {
-    const fitting = [...left].filter(place => suits(place, shard.resources) && !barred(shard, place.agent))
+    const fitting = [...left].filter(
+      place => suits(place, shard.resources) && isContent(place, shard.pays) && !barred(shard, place.agent),
+    )
+    const rate = ({ slot }: Place) => rateOf(bidOf(shard.pays.price, slot.ask))
     const sharing = ({ agent }: Place) => groups.get(groupOf(agent, shard.job, shard.label)) ?? 0
-    const [place] = fitting.sort((a, b) => sharing(a) - sharing(b) || bySize(a.slot, b.slot))
+    const [place] = fitting.sort(
+      (a, b) => rate(a) - rate(b) || sharing(a) - sharing(b) || bySize(a.slot, b.slot),
+    )
     if (!place) continue
     left.delete(place)
     count(groups, place.agent, shard.job, shard.label)
@@ -77,6 +91,16 @@ export function pair({ ready, free, engaged, barred }: Situation): Pair[] {
     if (left.size === 0) break
   }
   return pairs
+}
+
+/** Whether a shard pays what a slot's owner asks. */
+function isContent({ slot }: Place, { price, timeMs }: Pays): boolean {
+  return meets(price, timeMs, slot.ask)
+}
+
+/** A price for the whole shard is the same wherever it runs. */
+function rateOf(price: Price): number {
+  return price.per === "second" ? price.rate : 0
 }
 
 function count(groups: Map<string, number>, agent: KeyId, job: string, label: string): void {
@@ -105,8 +129,10 @@ function bySize(a: Size, b: Size): number {
 }
 
 /** Why no connected agent could ever run a shard with this need; null when one could. */
-export function missing(need: Resources, places: readonly Place[]): string | null {
-  if (places.some(place => suits(place, need))) return null
+export function missing(need: Resources, places: readonly Place[], pays: Pays): string | null {
+  const suiting = places.filter(place => suits(place, need))
+  if (suiting.some(place => isContent(place, pays))) return null
+  if (suiting.length > 0) return `needs ${describe(need)}; ${dearness(suiting, pays)}`
   const agents = new Set(places.map(({ agent }) => agent)).size
   if (agents === 0) return `needs ${describe(need)}; no agent is connected`
   const large = places.filter(({ slot }) => fits(slot, need))
@@ -121,12 +147,14 @@ export function missing(need: Resources, places: readonly Place[]): string | nul
  * @param ruleOf the rule by which an agent declined a shard.
  */
 export function forbidden<Shard>(
-  need: Resources,
+  { resources: need, pays }: { resources: Resources; pays: Pays },
   places: readonly Place[],
   shards: readonly Shard[],
   ruleOf: (shard: Shard, agent: KeyId) => Rule | undefined,
 ): string | null {
-  const able = new Set(places.filter(place => suits(place, need)).map(({ agent }) => agent))
+  const able = new Set(
+    places.filter(place => suits(place, need) && isContent(place, pays)).map(({ agent }) => agent),
+  )
   const rules = new Map<string, string>()
   for (const shard of shards) {
     for (const agent of able) {
@@ -139,6 +167,17 @@ export function forbidden<Shard>(
   const whose = able.size === 1 ? "the owner of the one agent" : `the owners of all ${able.size} agents`
   const why = [...rules].slice(0, RULES_TOLD).map(([name, message]) => `${name}: ${message}`)
   return `${whose} that could run it forbid${able.size === 1 ? "s" : ""} it: ${why.join("; ")}`
+}
+
+/** What the slots that could run it ask, and what the job pays. */
+function dearness(suiting: readonly Place[], { price, timeMs }: Pays): string {
+  const least = Math.min(...suiting.map(({ slot }) => slot.ask ?? 0))
+  const asked =
+    suiting.length === 1
+      ? "the one slot that could run it asks"
+      : `${suiting.length} slots could run it, they ask at least`
+  const limit = price.per === "shard" ? ` for a shard of up to ${timeMs / 1000} s` : ""
+  return `${asked} ${formatRate(least)} credits/s; the job pays ${formatPrice(price)}${limit}`
 }
 
 /** What of slots that are large enough was measured too low, or not at all. */

@@ -27,12 +27,13 @@ export async function accept(exchange: Exchange, peer: Peer, id: Offer["id"]): P
       const shard = shards.one(offer.job, offer.index)
       // Once the agent serves through a newer session, nobody in this one would hear of the lease.
       if (shard?.state !== "ready" || !roster.serves(peer)) throw gone()
-      const notAfter = clock() + terms.leaseMs
+      const grantedAt = clock()
+      const notAfter = grantedAt + terms.leaseMs
       const nonce = randomId<Nonce>()
       const checkpoint = shards.checkpoint(shard)
       shards.update(shard, {
         ...{ state: "leased", nonce, agent, slot: offer.slot },
-        ...{ grantedUntil: notAfter, notAfter },
+        ...{ grantedAt, grantedUntil: notAfter, notAfter, price: JSON.stringify(offer.price) },
         beganFrom: checkpoint && JSON.stringify(checkpoint),
       })
       peer.granted.add(shard.lease)

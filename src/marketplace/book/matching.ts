@@ -1,10 +1,20 @@
 import { randomId } from "../../protocol/handshake.ts"
-import type { JobId, JobState } from "../../protocol/job.ts"
+import type { JobId, JobSpec, JobState } from "../../protocol/job.ts"
 import type { KeyId } from "../../protocol/keys.ts"
 import type { OfferId } from "../../protocol/lease.ts"
+import { bidOf, priceOf } from "../../protocol/price.ts"
 import { endJob } from "./ending.ts"
 import type { Exchange } from "./exchange.ts"
-import { type Engagement, forbidden, missing, type Pair, type Place, pair, type ReadyShard } from "./fit.ts"
+import {
+  type Engagement,
+  forbidden,
+  missing,
+  type Pair,
+  type Pays,
+  type Place,
+  pair,
+  type ReadyShard,
+} from "./fit.ts"
 import type { JobRow } from "./job-row.ts"
 import type { Offer } from "./offers.ts"
 
@@ -32,18 +42,18 @@ function waiting({ shards, jobs, offers }: Exchange): ReadyShard[] {
   const specs = new Map(jobs.open().map(({ id, spec }) => [id, spec]))
   return shards.ready().flatMap(shard => {
     const spec = specs.get(shard.job)
-    return spec && !offers.has(shard) ? [{ ...shard, resources: spec.resources }] : []
+    return spec && !offers.has(shard) ? [{ ...shard, resources: spec.resources, pays: paysOf(spec) }] : []
   })
 }
 
-function makeOffer(
-  { jobs, shards, offers, roster, watches, terms, clock, log }: Exchange,
-  found: Pair,
-): void {
-  const { job, index, label } = found.shard
+function paysOf(spec: JobSpec): Pays {
+  return { price: priceOf(spec), timeMs: spec.limits.timeMs }
+}
+
+function makeOffer({ shards, offers, roster, watches, terms, clock, log }: Exchange, found: Pair): void {
+  const { job, index, label, pays } = found.shard
   const { agent, slot } = found.place
-  const price = jobs.one(job)?.spec.pricePerShard
-  if (price === undefined) return
+  const price = bidOf(pays.price, slot.ask)
   const offer: Offer = {
     id: randomId<OfferId>(),
     agent,
@@ -51,6 +61,7 @@ function makeOffer(
     job,
     index,
     label,
+    price,
     until: clock() + terms.offerMs,
   }
   offers.add(offer)
@@ -66,9 +77,11 @@ export async function judgeJobs(exchange: Exchange, since: UnmatchedSince): Prom
   const refused = refusedReady(exchange)
   for (const job of exchange.jobs.open()) {
     const { resources } = job.spec
+    const pays = paysOf(job.spec)
     const ruleOf = (shard: Target, agent: KeyId) => exchange.refusals.of(shard, agent)
     const why = () =>
-      missing(resources, places) ?? forbidden(resources, places, refused.get(job.id) ?? [], ruleOf)
+      missing(resources, places, pays) ??
+      forbidden({ resources, pays }, places, refused.get(job.id) ?? [], ruleOf)
     const lacking = leased.has(job.id) ? null : why()
     await judge(exchange, job, { lacking, leased: leased.has(job.id) })
     if (lacking === null) since.delete(job.id)

@@ -1,6 +1,7 @@
 import type { JobId } from "../../protocol/job.ts"
 import type { KeyId } from "../../protocol/keys.ts"
 import type { OfferId } from "../../protocol/lease.ts"
+import type { Price } from "../../protocol/price.ts"
 
 export interface Offer {
   id: OfferId
@@ -9,6 +10,7 @@ export interface Offer {
   job: JobId
   index: number
   label: string
+  price: Price
   /** When it is withdrawn, in milliseconds since 1970; never while it is being accepted. */
   until: number
 }

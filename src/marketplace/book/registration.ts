@@ -13,7 +13,8 @@ export async function register(
     const again = identities.has(agent)
     identities.put({ keyId: agent, publicKey, name, machine, at: clock() })
     if (!again) ledger.append(grant(agent, terms.grant))
-    return { again, balance: ledger.balance(`identity:${agent}`) }
+    const { granted, earned } = ledger.funds(agent)
+    return { again, balance: granted + earned }
   })
   if (!registered.again) log.info({ event: "identity.registered", agent, name })
   return { type: "registered", agent, ...registered }

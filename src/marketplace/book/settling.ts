@@ -2,17 +2,18 @@ import { readFile } from "node:fs/promises"
 import { MicroCredits } from "../../protocol/credits.ts"
 import { type Digest, digestOfHex, FileName, type NamedBlob } from "../../protocol/digest.ts"
 import { Fault } from "../../protocol/fault.ts"
-import type { JobId } from "../../protocol/job.ts"
+import type { JobId, JobSpec, Royalty } from "../../protocol/job.ts"
 import type { KeyId } from "../../protocol/keys.ts"
 import type { LeaseId } from "../../protocol/lease.ts"
 import type { ClientFrameOf, MarketMessage } from "../../protocol/message.ts"
-import type { ProofStatement } from "../../protocol/proof.ts"
+import { amountOf, type Charge, chargeOf, priceOf } from "../../protocol/price.ts"
+import { type ProofStatement, ranMs } from "../../protocol/proof.ts"
 import { type ReceiptStatement, receiptStatement } from "../../protocol/receipt.ts"
 import { type Bundle, bundleDigest, signStatement } from "../../protocol/statement.ts"
 import { checkProof, checkResult } from "../../runtime/proof/verify.ts"
 import type { BlobStore } from "../../store/blob-store.ts"
 import type { Peer } from "../gateway/roster.ts"
-import { feeOf, settlement } from "../ledger/posting.ts"
+import { settlement, shareOf, withRoyalties } from "../ledger/posting.ts"
 import { evaluatedBy, lossIn, METRICS_LIMIT_BYTES } from "../plans/losses.ts"
 import { total } from "../plans/plan.ts"
 import { claimed } from "./claim.ts"
@@ -32,6 +33,7 @@ export async function settle(
   frame: ClientFrameOf<"proof">,
 ): Promise<MarketMessage> {
   const { shards, clock } = exchange
+  const arrivedAt = clock()
   const earlier = receiptFor(exchange, peer, frame)
   if (earlier) return answer(exchange, frame.lease, earlier)
   const shard = claimed(shards.byLease(frame.lease), peer.agent, frame.epoch, clock())
@@ -44,7 +46,8 @@ export async function settle(
     if (twin) return { recorded: twin, ended: null }
     // The lease may have run out while the outputs were looked at.
     const held = claimed(shards.byLease(frame.lease), peer.agent, frame.epoch, clock())
-    return record(exchange, peer, held, { bundle: frame.bundle, outputs, loss })
+    const charge = chargeFor(exchange, held, { ranMs: ranMs(statement), arrivedAt })
+    return record(exchange, peer, held, { bundle: frame.bundle, outputs, loss, charge })
   })
   announce(exchange, shard, settled.ended)
   return answer(exchange, frame.lease, settled.recorded)
@@ -100,10 +103,29 @@ async function evaluatedLoss(
   return loss
 }
 
+/** What a job owes for a shard: never more time than passed here between grant and proof, nor than its limit. */
+function chargeFor(
+  { jobs, shards }: Exchange,
+  shard: ShardRow,
+  { ranMs, arrivedAt }: { ranMs: number; arrivedAt: number },
+): Charge {
+  const seenMs = Math.max(0, Math.floor(arrivedAt - (shard.grantedAt ?? arrivedAt)))
+  const { limits } = shards.spec(shard)
+  const price = shards.price(shard) ?? priceOf(jobOf(jobs, shard.job))
+  return chargeOf(price, Math.min(ranMs, seenMs, limits.timeMs))
+}
+
+function jobOf(jobs: Exchange["jobs"], job: JobId): JobSpec {
+  const spec = jobs.one(job)?.spec
+  if (!spec) throw new Error(`a shard of ${job}, which is not there`)
+  return spec
+}
+
 interface Proved {
   bundle: Bundle
   outputs: NamedBlob[]
   loss: number | null
+  charge: Charge
 }
 
 interface Settled {
@@ -116,19 +138,18 @@ function record(
   exchange: Exchange,
   { agent, publicKey }: Peer,
   shard: ShardRow,
-  { bundle, outputs, loss }: Proved,
+  { bundle, outputs, loss, charge }: Proved,
 ): Settled {
   const { jobs, shards, proofs, ledger } = exchange
   const { job, lease } = shard
-  const spec = jobs.one(job)?.spec
-  if (!spec) throw new Error(`a shard of ${job}, which is not there`)
+  const spec = jobOf(jobs, job)
   const proof = bundleDigest(bundle)
   const entry = ledger.appendSigned(bundle, proof, publicKey).index
-  const receipt = pay(exchange, { job, agent, lease, proof }, spec.pricePerShard)
+  const { receipt, cost } = pay(exchange, { job, agent, lease, proof }, charge, spec.royalties)
   proofs.add({ digest: proof, lease, agent, bundle, receipt, entry })
   const progress = exchange.progress.of(shard)
   shards.update(shard, {
-    ...{ state: "settled", proof, outputs: JSON.stringify(outputs), checkpoint: null },
+    ...{ state: "settled", proof, outputs: JSON.stringify(outputs), checkpoint: null, cost },
     ...{ loss: loss ?? progress?.loss ?? null, step: progress?.steps ?? 0, steps: progress?.steps ?? 0 },
   })
   if (shards.count(job).planned < total(spec)) addReady(exchange, job, spec, shards.settled(job))
@@ -144,17 +165,25 @@ interface Payment {
   proof: Digest
 }
 
-function pay(exchange: Exchange, about: Payment, price: MicroCredits): ReceiptStatement {
-  const { ledger, identity, terms, clock } = exchange
-  const place = ledger.append(settlement(about, price, terms.feeBasisPoints))
+/** Pays host, marketplace and owners of data out of the job's escrow, and says so in a receipt. */
+function pay(
+  { ledger, identity, terms, clock }: Exchange,
+  about: Payment,
+  charge: Charge,
+  royalties: readonly Royalty[] = [],
+): { receipt: ReceiptStatement; cost: MicroCredits } {
+  const { feeBasisPoints } = terms
+  const place = ledger.append(settlement(about, charge, { feeBasisPoints, royalties }))
   const { job, lease, agent, proof } = about
-  const paid = MicroCredits.parse(price - feeOf(price, terms.feeBasisPoints))
-  return receiptStatement({
+  const amount = amountOf(charge)
+  const paid = MicroCredits.parse(amount - shareOf(amount, feeBasisPoints))
+  const receipt = receiptStatement({
     proof,
     market: identity.keyId,
     at: new Date(clock()).toISOString(),
-    settlement: { job, lease, agent, paid, ledger: place },
+    settlement: { job, lease, agent, paid, charge, ledger: place },
   })
+  return { receipt, cost: MicroCredits.parse(withRoyalties(amount, royalties)) }
 }
 
 function announce(exchange: Exchange, shard: ShardRow, ended: Ended | null): void {

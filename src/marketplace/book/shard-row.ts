@@ -1,8 +1,10 @@
 import type { DatabaseSync } from "node:sqlite"
+import type { MicroCredits } from "../../protocol/credits.ts"
 import type { Digest, NamedBlob } from "../../protocol/digest.ts"
 import type { JobId } from "../../protocol/job.ts"
 import type { KeyId } from "../../protocol/keys.ts"
 import type { LeaseId, Nonce } from "../../protocol/lease.ts"
+import type { Price } from "../../protocol/price.ts"
 import type { Assignment } from "../../protocol/proof.ts"
 import type { Checkpoint, ShardSpec } from "../../protocol/shard-spec.ts"
 
@@ -28,10 +30,15 @@ export interface ShardRow {
   steps: number
   loss: number | null
   proof: Digest | null
+  /** When the present lease was granted, in milliseconds since 1970. */
+  grantedAt: number | null
+  /** What its job paid for it with royalties, in micro-credits; null until it is settled. */
+  cost: MicroCredits | null
 }
 
 const COLUMNS = `job, idx AS "index", label, state, ready_at AS readyAt, attempt, lease, epoch, nonce,
-  granted_until AS grantedUntil, not_after AS notAfter, agent, slot, step, steps, loss, proof`
+  granted_until AS grantedUntil, not_after AS notAfter, agent, slot, step, steps, loss, proof,
+  granted_at AS grantedAt, cost`
 
 /** The shards in the database. Reading is immediate; call what changes something inside a write of the database. */
 export class Shards {
@@ -71,6 +78,7 @@ export class Shards {
   assignment(shard: ShardRow): Assignment {
     const { job, index, label, lease, epoch, nonce, grantedUntil } = shard
     const checkpoint = this.#checkpoint(shard, "began_from")
+    const price = this.price(shard)
     if (!nonce || grantedUntil === null) throw new Error(`${label} was never leased`)
     return {
       job,
@@ -78,7 +86,15 @@ export class Shards {
       lease: { id: lease, epoch, nonce, notAfter: new Date(grantedUntil).toISOString() },
       spec: this.spec(shard),
       ...(checkpoint === null ? {} : { checkpoint }),
+      ...(price === null ? {} : { price }),
     }
+  }
+
+  /** What the lease pays; null where it was granted before this was kept. */
+  price({ job, index }: Pick<ShardRow, "job" | "index">): Price | null {
+    const row = this.#sql.prepare("SELECT price FROM shard WHERE job = ? AND idx = ?").get(job, index)
+    const { price } = row as { price: string | null }
+    return price === null ? null : JSON.parse(price)
   }
 
   /** The newest checkpoint that a holder left, for the next one. */
@@ -160,6 +176,9 @@ const COLUMN_OF = {
   outputs: "outputs",
   checkpoint: "checkpoint",
   beganFrom: "began_from",
+  grantedAt: "granted_at",
+  price: "price",
+  cost: "cost",
 } as const
 
 /** As JSON. */
@@ -167,6 +186,7 @@ interface Texts {
   outputs: string
   checkpoint: string | null
   beganFrom: string | null
+  price: string
 }
 
 /** New values. */

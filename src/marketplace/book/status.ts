@@ -32,6 +32,7 @@ export function jobStatus(sources: StatusSources, job: JobRow, shardsTold = SHAR
     shardsTotal: total(job.spec),
     escrow: ledger.setAside(job.id),
     spent: ledger.spentOn(job.id),
+    paidFrom: ledger.paidFrom(job.id),
     results: results(job.spec, shards.settled(job.id)),
   }
 }
@@ -44,7 +45,7 @@ function lossesOf({ shards }: StatusSources, job: JobRow): JobStatus["losses"] {
 }
 
 function shardStatus({ offers, progress }: StatusSources, shard: ShardRow): ShardStatus {
-  const { index, label, state, attempt, agent, step, steps, loss, proof } = shard
+  const { index, label, state, attempt, agent, step, steps, loss, proof, cost } = shard
   const offered = state === "ready" && offers.has(shard)
   return {
     index,
@@ -55,5 +56,6 @@ function shardStatus({ offers, progress }: StatusSources, shard: ShardRow): Shar
     ...{ step, steps, loss },
     ...(state === "leased" && progress.of(shard)),
     proof,
+    cost,
   }
 }

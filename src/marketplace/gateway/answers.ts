@@ -49,10 +49,7 @@ const ANSWERS: Answers = {
   checkpoint: (exchange, { agent }, frame) => keepCheckpoint(exchange, agent, frame),
   abandon: (exchange, { agent }, frame) => abandon(exchange, agent, frame),
   proof: settle,
-  submit: async (exchange, { agent }, frame) => ({
-    type: "submitted",
-    job: await submit(exchange, agent, frame),
-  }),
+  submit: (exchange, { agent }, frame) => submit(exchange, agent, frame),
   watch: async (exchange, peer, { job }) => {
     const status = jobOf(exchange, peer.agent, job)
     if (status.state === "waiting" || status.state === "running") exchange.watches.add(job, peer)

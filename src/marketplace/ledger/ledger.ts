@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite"
 import { type Posting, unsoundness } from "../../protocol/books.ts"
 import { MicroCredits } from "../../protocol/credits.ts"
 import { canonicalJson, type Digest, digestOfHex } from "../../protocol/digest.ts"
-import type { JobId } from "../../protocol/job.ts"
+import type { JobId, PaidFrom } from "../../protocol/job.ts"
 import type { KeyId, PublicKey } from "../../protocol/keys.ts"
 import {
   type Account,
@@ -77,6 +77,27 @@ export class Ledger {
     return this.#sum("account = ?", account)
   }
 
+  /** What an identity can spend: what it was granted, and what it has earned. */
+  funds(identity: KeyId): PaidFrom {
+    return {
+      granted: MicroCredits.parse(this.balance(`identity:${identity}`)),
+      earned: MicroCredits.parse(this.balance(`earned:${identity}`)),
+    }
+  }
+
+  /** Out of which accounts a job was paid when it was submitted. */
+  paidFrom(job: JobId): PaidFrom {
+    const rows = this.#sql
+      .prepare(
+        `SELECT account, -amount AS amount FROM leg WHERE amount < 0 AND posting =
+           (SELECT posting FROM leg WHERE account = ? AND kind = 'submission')`,
+      )
+      .all(`escrow:${job}`) as { account: Account; amount: number }[]
+    const outOf = (kind: string) =>
+      MicroCredits.parse(rows.find(({ account }) => account.startsWith(kind))?.amount ?? 0)
+    return { granted: outOf("identity:"), earned: outOf("earned:") }
+  }
+
   /** What of a job's escrow has been paid for settled shards. */
   spentOn(job: JobId): MicroCredits {
     return MicroCredits.parse(
@@ -93,10 +114,14 @@ export class Ledger {
 
   statement(identity: KeyId): Extract<MarketMessage, { type: "account" }> {
     const ofOwnJobs = "account IN (SELECT 'escrow:' || id FROM job WHERE owner = ?)"
+    const { granted, earned: own } = this.funds(identity)
     return {
       type: "account",
-      balance: this.balance(`identity:${identity}`),
-      earned: MicroCredits.parse(this.#sum("account = ? AND kind = 'settlement'", `identity:${identity}`)),
+      ...{ balance: granted + own, granted, own },
+      // Payments of before there were two accounts went to the first.
+      earned: MicroCredits.parse(
+        this.#sum("account IN (?, ?) AND kind = 'settlement'", `earned:${identity}`, `identity:${identity}`),
+      ),
       spent: MicroCredits.parse(0 - this.#sum(`${ofOwnJobs} AND kind = 'settlement'`, identity)),
       escrow: MicroCredits.parse(this.#sum(ofOwnJobs, identity)),
     }
@@ -116,13 +141,26 @@ export class Ledger {
     return null
   }
 
+  /** Accounts whose kept sums are not those of their legs: none, unless somebody changed the file. */
+  misstated(): Account[] {
+    const counted = "SELECT account, kind, sum(amount) FROM leg GROUP BY account, kind"
+    const kept = "SELECT account, kind, amount FROM turnover"
+    const rows = this.#sql
+      .prepare(
+        `SELECT DISTINCT account FROM
+           (SELECT * FROM (${counted} EXCEPT ${kept}) UNION SELECT * FROM (${kept} EXCEPT ${counted}))`,
+      )
+      .all() as { account: Account }[]
+    return rows.map(({ account }) => account)
+  }
+
   #record(entry: LedgerEntry): Place {
     const { index, leaf } = this.log.append(entryBytes(entry))
     return { index, leaf: digestOfHex(Buffer.from(leaf).toString("hex")) }
   }
 
   #sum(where: string, ...values: string[]): number {
-    const row = this.#sql.prepare(`SELECT coalesce(sum(amount), 0) AS sum FROM leg WHERE ${where}`)
+    const row = this.#sql.prepare(`SELECT coalesce(sum(amount), 0) AS sum FROM turnover WHERE ${where}`)
     return (row.get(...values) as { sum: number }).sum
   }
 }

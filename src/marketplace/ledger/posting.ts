@@ -1,27 +1,48 @@
 import type { Leg, Posting } from "../../protocol/books.ts"
 import type { MicroCredits } from "../../protocol/credits.ts"
-import type { JobId } from "../../protocol/job.ts"
+import type { JobId, PaidFrom, Royalty } from "../../protocol/job.ts"
 import type { KeyId } from "../../protocol/keys.ts"
-import type { Account, PostingKind } from "../../protocol/ledger-entry.ts"
+import { amountOf, type Charge, chargeText } from "../../protocol/price.ts"
 
 const BASIS = 10_000
 
-/** The marketplace's share of a price, rounded down. */
-export function feeOf(price: number, feeBasisPoints: number): number {
+/** So many hundredths of a percent of an amount, rounded down. */
+export function shareOf(amount: number, basisPoints: number): number {
   // Split so that no product leaves the exact integers.
-  return Math.floor(price / BASIS) * feeBasisPoints + Math.floor(((price % BASIS) * feeBasisPoints) / BASIS)
+  return Math.floor(amount / BASIS) * basisPoints + Math.floor(((amount % BASIS) * basisPoints) / BASIS)
+}
+
+/** What an amount comes to with its royalties, each rounded down: what is lost so stays in escrow, and goes back to the buyer. */
+export function withRoyalties(amount: number, royalties: readonly Royalty[]): number {
+  return royalties.reduce((sum, { shareBasisPoints }) => sum + shareOf(amount, shareBasisPoints), amount)
 }
 
 export function grant(identity: KeyId, amount: MicroCredits): Posting {
-  return move("grant", { identity }, "issuer", `identity:${identity}`, amount)
+  const legs: Leg[] = [
+    { account: "issuer", amount: -amount },
+    { account: `identity:${identity}`, amount },
+  ]
+  return { kind: "grant", about: { identity }, legs: moving(legs) }
 }
 
-export function submission(owner: KeyId, job: JobId, amount: number): Posting {
-  return move("submission", { owner, job }, `identity:${owner}`, `escrow:${job}`, amount)
+export function submission(owner: KeyId, job: JobId, { granted, earned }: PaidFrom): Posting {
+  const legs: Leg[] = [
+    { account: `identity:${owner}`, amount: -granted },
+    { account: `earned:${owner}`, amount: -earned },
+    { account: `escrow:${job}`, amount: granted + earned },
+  ]
+  return { kind: "submission", about: { owner, job }, legs: moving(legs) }
 }
 
-export function refund(owner: KeyId, job: JobId, amount: number): Posting {
-  return move("refund", { owner, job }, `escrow:${job}`, `identity:${owner}`, amount)
+/** What is left goes back to where it came from: what was earned had been spent last, and goes back first. */
+export function refund(owner: KeyId, job: JobId, rest: number, paidFrom: PaidFrom): Posting {
+  const earned = Math.min(rest, paidFrom.earned)
+  const legs: Leg[] = [
+    { account: `escrow:${job}`, amount: -rest },
+    { account: `earned:${owner}`, amount: earned },
+    { account: `identity:${owner}`, amount: rest - earned },
+  ]
+  return { kind: "refund", about: { owner, job }, legs: moving(legs) }
 }
 
 export interface SettledShard {
@@ -31,26 +52,35 @@ export interface SettledShard {
   proof: string
 }
 
-export function settlement(about: SettledShard, price: number, feeBasisPoints: number): Posting {
-  const fee = feeOf(price, feeBasisPoints)
-  const legs: Leg[] = [
-    { account: `escrow:${about.job}`, amount: -price },
-    { account: `identity:${about.agent}`, amount: price - fee },
-    { account: "market", amount: fee },
-  ]
-  return { kind: "settlement", about: { ...about }, legs: legs.filter(({ amount }) => amount !== 0) }
+/** What is added to a shard's charge, and what is taken from its host. */
+export interface Shares {
+  feeBasisPoints: number
+  royalties?: readonly Royalty[]
 }
 
-function move(
-  kind: PostingKind,
-  about: Posting["about"],
-  from: Account,
-  to: Account,
-  amount: number,
-): Posting {
-  const legs = [
-    { account: from, amount: -amount },
-    { account: to, amount },
+export function settlement(about: SettledShard, charge: Charge, shares: Shares): Posting {
+  const paid = payments(about.agent, amountOf(charge), shares)
+  const total = paid.reduce((sum, { amount }) => sum + amount, 0)
+  const legs: Leg[] = [{ account: `escrow:${about.job}`, amount: -total }, ...paid]
+  return { kind: "settlement", about: { ...about, ...chargeText(charge) }, legs: moving(legs) }
+}
+
+/** Who gets what for an amount of work. */
+function payments(agent: KeyId, amount: number, { feeBasisPoints, royalties = [] }: Shares): Leg[] {
+  const fee = shareOf(amount, feeBasisPoints)
+  return [
+    { account: `earned:${agent}`, amount: amount - fee, for: "work" },
+    { account: "market", amount: fee, for: "fee" },
+    ...royalties.map(({ to, shareBasisPoints, for: name }): Leg => {
+      return {
+        account: `earned:${to}`,
+        amount: shareOf(amount, shareBasisPoints),
+        for: `royalty/${name}`,
+      }
+    }),
   ]
-  return { kind, about, legs: amount === 0 ? [] : legs }
+}
+
+function moving(legs: Leg[]): Leg[] {
+  return legs.filter(({ amount }) => amount !== 0)
 }

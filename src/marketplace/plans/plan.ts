@@ -1,5 +1,7 @@
 import type { FileName, NamedBlob } from "../../protocol/digest.ts"
 import type { BatchJob, JobSpec } from "../../protocol/job.ts"
+import { mostOf, priceOf } from "../../protocol/price.ts"
+import { withRoyalties } from "../ledger/posting.ts"
 import { planBatch, resultName, resultsOfBatch } from "./batch.ts"
 import { type PlannedShard, refused, type Settled } from "./planned.ts"
 import { checkTrain, planTrain, resultsOfTrain, totalOfTrain } from "./train.ts"
@@ -18,6 +20,11 @@ export function total(job: JobSpec): number {
   return job.kind === "train" ? totalOfTrain(job) : job.shards.length
 }
 
+/** The most that a job can cost: every shard as long as it may run, and its royalties. In micro-credits. */
+export function mostOfJob(job: JobSpec): number {
+  return withRoyalties(mostOf(priceOf(job), job.limits.timeMs), job.royalties ?? []) * total(job)
+}
+
 /** The job's files so far, under the names that the buyer fetches them by. */
 export function results(job: JobSpec, settled: Settled): NamedBlob[] {
   return job.kind === "train" ? resultsOfTrain(job, settled) : resultsOfBatch(job, settled)
@@ -25,7 +32,7 @@ export function results(job: JobSpec, settled: Settled): NamedBlob[] {
 
 /** @throws Fault `job-refused` for a job that could never be done, saying what to change. */
 export function checkJob(job: JobSpec): void {
-  if (!Number.isSafeInteger(job.pricePerShard * total(job)))
+  if (!Number.isSafeInteger(mostOfJob(job)))
     throw refused("its price times its shards is no exact number", "Offer less for each shard.")
   if (job.kind === "train") checkTrain(job)
   else checkBatch(job)

@@ -15,6 +15,8 @@ import type { Walks } from "./walks.ts"
 /** How long an offer waits for a slot that is about to be free. */
 const PATIENCE_MS = 2000
 
+type Offered = Pick<MarketFrameOf<"offer">, "spec" | "price">
+
 export interface OffersParts {
   slots: readonly ServedSlot[]
   link: Link
@@ -43,10 +45,10 @@ export class Offers {
     isServing: () => boolean,
     signal: AbortSignal,
   ): Promise<void> {
-    const { offer, spec } = offered
-    await this.#untilFree(spec)
+    const { offer } = offered
+    await this.#untilFree(offered)
     // From here to the reservation nothing is waited for: two offers must not choose the same slot.
-    const decision: Decision = isServing() ? this.#decide(spec) : { decline: "draining" }
+    const decision: Decision = isServing() ? this.#decide(offered) : { decline: "draining" }
     if ("decline" in decision) this.#decline(offer, decision)
     else await this.#accept(offered, decision.taken, signal)
   }
@@ -58,7 +60,7 @@ export class Offers {
   }
 
   async #accept(
-    { offer, job: of, spec }: MarketFrameOf<"offer">,
+    { offer, job: of, spec, price }: MarketFrameOf<"offer">,
     { slot, berth }: ServedSlot,
     signal: AbortSignal,
   ): Promise<void> {
@@ -69,7 +71,7 @@ export class Offers {
     try {
       const accept = { type: "accept", offer } as const
       const { lease, job, shard, checkpoint } = await this.#parts.link.requestOnce(accept, "lease", signal)
-      const assignment = { lease, job, shard, spec, ...(checkpoint && { checkpoint }) }
+      const assignment = { lease, job, shard, spec, price, ...(checkpoint && { checkpoint }) }
       this.#walks.start(leased(assignment, { ...berth, profile }), signal)
     } catch (error) {
       this.#breakers.ended(pairing, "nobody")
@@ -80,7 +82,7 @@ export class Offers {
   }
 
   /** The marketplace counts a slot as free from its receipt on; here a little is still to be cleaned up then. */
-  async #untilFree(spec: ShardSpec): Promise<void> {
+  async #untilFree(offered: Offered): Promise<void> {
     const patience = new AbortController()
     let isLate = false
     const late = sleep(PATIENCE_MS, undefined, { signal: patience.signal }).then(
@@ -89,17 +91,18 @@ export class Offers {
       },
       () => {},
     )
-    while (isBusy(this.#decide(spec)) && !isLate) await Promise.race([this.#walks.changed.next, late])
+    while (isBusy(this.#decide(offered)) && !isLate) await Promise.race([this.#walks.changed.next, late])
     patience.abort()
   }
 
-  #decide(spec: ShardSpec): Decision {
+  #decide({ spec, price }: Offered): Decision {
     const refusal = this.judge(spec)
     if (refusal) return { decline: "not-allowed", refusal }
     if (!this.#breakers.admitsImage(spec.image.digest)) return { decline: "failing" }
     const { slots } = this.#parts
     const barred = slots.map(({ slot }) => slot.id).filter(id => !this.#breakers.servesSlot(id))
-    return decide(spec.resources, slots, new Set([...this.#walks.taken, ...barred]))
+    const wanted = { resources: spec.resources, price, timeMs: spec.limits.timeMs }
+    return decide(wanted, slots, new Set([...this.#walks.taken, ...barred]))
   }
 
   #decline(offer: OfferId, { decline: reason, refusal }: Extract<Decision, { decline: unknown }>): void {

@@ -1,5 +1,6 @@
 import type { Logger } from "pino"
 import { Fault } from "../../protocol/fault.ts"
+import type { NanoCreditsPerSecond } from "../../protocol/price.ts"
 import { findToolkit } from "../host/escapes/find-toolkit.ts"
 import { loadMinimumVersions, toolkitRisk } from "../host/escapes/minimum-versions.ts"
 import type { DetectedGpu, Detection } from "../host/gpu.ts"
@@ -19,6 +20,8 @@ export interface Offering {
   cpuSlots: number
   cpus?: number | undefined
   memoryMiB?: number | undefined
+  /** What each slot asks for a second; any price when not given. */
+  ask?: NanoCreditsPerSecond | undefined
 }
 
 export interface OpenSlots {
@@ -56,7 +59,7 @@ export async function openSlots(
   if (cpuSlots + berths.length === 0) throw nothingToOffer(choice)
   const limits = ownersDefault()
   const { cpus = limits.cpus, memoryMiB = limits.memoryMiB } = given
-  const slots = divide({ cpuSlots, gpus: berths, cpus, memoryMiB })
+  const slots = divide({ cpuSlots, gpus: berths, cpus, memoryMiB, ask: given.ask })
   return { slots, berths, detected: detection.gpus }
 }
 

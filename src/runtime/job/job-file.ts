@@ -5,8 +5,21 @@ import { z } from "zod"
 import { Credits } from "../../protocol/credits.ts"
 import { FileName } from "../../protocol/digest.ts"
 import { Fault } from "../../protocol/fault.ts"
-import { Model } from "../../protocol/job.ts"
+import { areBounded, Model, Royalty } from "../../protocol/job.ts"
+import { CreditsPerSecond, namesOnePrice, ONE_PRICE } from "../../protocol/price.ts"
 import { Command, Limits, Resources } from "../../protocol/shard-spec.ts"
+
+const Percent = z
+  .number()
+  .min(0.01)
+  .max(50)
+  .refine(share => Math.abs(share * 100 - Math.round(share * 100)) < 1e-9, "must have at most two decimals")
+  .transform(share => Math.round(share * 100))
+
+/** A share of the price in percent; hundredths count. */
+const RoyaltyInFile = z
+  .strictObject({ ...Royalty.omit({ shareBasisPoints: true }).shape, share: Percent })
+  .transform(({ share, ...rest }) => ({ ...rest, shareBasisPoints: share }))
 
 const shared = {
   name: z.string().min(1).max(80),
@@ -19,66 +32,81 @@ const shared = {
     .enum(["stay", "travel"])
     .default("stay")
     .transform(where => (where === "travel" ? where : undefined)),
-  /** Credits for each settled shard. */
-  pricePerShard: Credits,
+  /** Credits for each settled shard; this or the next. */
+  pricePerShard: Credits.optional(),
+  /** The most credits for each second that a shard's container runs. */
+  pricePerSecond: CreditsPerSecond.optional(),
+  /** On top of each settled shard's price, to the owners of data. */
+  royalties: z
+    .array(RoyaltyInFile)
+    .max(16)
+    .refine(areBounded, "must come to at most 50 percent together")
+    .optional(),
 }
 
-const TrainFile = z.strictObject({
-  kind: z.literal("train"),
-  ...shared,
-  /** A text file, relative to the job file. */
-  text: z.string().min(1),
-  sliceKiB: z.int().min(1).max(65_536).default(256),
-  /** How much of the text's end is held out of training, to measure it by. */
-  heldOutKiB: z
-    .int()
-    .min(1)
-    .max(1 << 20)
-    .default(64),
-  model: Model.prefault({ layers: 5, width: 128, heads: 4, context: 128 }),
-  seed: z.int().min(0).default(0),
-  batch: z.int().min(1).max(4096).default(8),
-  warmUp: z
-    .strictObject({ steps: z.int().min(1).default(300), learningRate: z.number().positive().default(0.003) })
-    .prefault({}),
-  rounds: z.int().min(1).max(10_000),
-  workers: z.int().min(1).max(64).default(2),
-  inner: z
-    .strictObject({
-      steps: z.int().min(1).max(100_000).default(20),
-      learningRate: z.number().positive().default(0.0045),
-      finalLearningRate: z.number().positive().default(0.0005),
-    })
-    .prefault({}),
-  outer: z
-    .strictObject({
-      learningRate: z.number().positive().default(0.7),
-      momentum: z.number().min(0).max(1).default(0.85),
-    })
-    .prefault({}),
-  sample: z
-    .strictObject({
-      prompt: z.string().max(1024).default("In the beginning "),
-      bytes: z.int().min(0).max(65_536).default(400),
-    })
-    .prefault({}),
-})
+const TrainFile = z
+  .strictObject({
+    kind: z.literal("train"),
+    ...shared,
+    /** A text file, relative to the job file. */
+    text: z.string().min(1),
+    sliceKiB: z.int().min(1).max(65_536).default(256),
+    /** How much of the text's end is held out of training, to measure it by. */
+    heldOutKiB: z
+      .int()
+      .min(1)
+      .max(1 << 20)
+      .default(64),
+    model: Model.prefault({ layers: 5, width: 128, heads: 4, context: 128 }),
+    seed: z.int().min(0).default(0),
+    batch: z.int().min(1).max(4096).default(8),
+    warmUp: z
+      .strictObject({
+        steps: z.int().min(1).default(300),
+        learningRate: z.number().positive().default(0.003),
+      })
+      .prefault({}),
+    rounds: z.int().min(1).max(10_000),
+    workers: z.int().min(1).max(64).default(2),
+    inner: z
+      .strictObject({
+        steps: z.int().min(1).max(100_000).default(20),
+        learningRate: z.number().positive().default(0.0045),
+        finalLearningRate: z.number().positive().default(0.0005),
+      })
+      .prefault({}),
+    outer: z
+      .strictObject({
+        learningRate: z.number().positive().default(0.7),
+        momentum: z.number().min(0).max(1).default(0.85),
+      })
+      .prefault({}),
+    sample: z
+      .strictObject({
+        prompt: z.string().max(1024).default("In the beginning "),
+        bytes: z.int().min(0).max(65_536).default(400),
+      })
+      .prefault({}),
+  })
+  .refine(namesOnePrice, ONE_PRICE)
 
-const BatchFile = z.strictObject({
-  kind: z.literal("batch"),
-  ...shared,
-  shards: z
-    .array(
-      z.strictObject({
-        command: Command,
-        /** Name inside `/shard/in` to a file, relative to the job file. */
-        inputs: z.record(FileName, z.string().min(1)).default({}),
-        outputs: z.array(FileName).min(1).max(256),
-      }),
-    )
-    .min(1)
-    .max(4096),
-})
+const BatchFile = z
+  .strictObject({
+    kind: z.literal("batch"),
+    ...shared,
+    shards: z
+      .array(
+        z.strictObject({
+          command: Command,
+          /** Name inside `/shard/in` to a file, relative to the job file. */
+          inputs: z.record(FileName, z.string().min(1)).default({}),
+          outputs: z.array(FileName).min(1).max(256),
+        }),
+      )
+      .min(1)
+      .max(4096),
+  })
+  .refine(namesOnePrice, ONE_PRICE)
 
 export const JobFile = z.discriminatedUnion("kind", [TrainFile, BatchFile])
 export type JobFile = z.infer<typeof JobFile>

@@ -1,6 +1,6 @@
 import type { NamedBlob } from "../../protocol/digest.ts"
 import { randomId } from "../../protocol/handshake.ts"
-import type { BatchJob, JobId, JobSpec, TrainJob } from "../../protocol/job.ts"
+import type { BatchJob, JobId, JobSpec, PaidFrom, PayFrom, TrainJob } from "../../protocol/job.ts"
 import type { Image } from "../../protocol/shard-spec.ts"
 import type { BlobStore } from "../../store/blob-store.ts"
 import type { BlobTransfer } from "../blob/transfer.ts"
@@ -15,6 +15,8 @@ export interface Submission {
   transfer: BlobTransfer
   /** The image by digest, at a place where agents can pull it. */
   publishImage: () => Promise<Image>
+  /** Which of this identity's credits pay. */
+  payFrom: PayFrom
   /** Tells what is going on right now. */
   say: (what: string) => void
 }
@@ -23,8 +25,12 @@ export interface Submission {
  * Reads what a job needs, publishes its image, uploads its inputs and hands it in: what can be wrong on this machine shows first.
  * @throws Fault of a file, the image or a transfer, or the marketplace's refusal (`credits-short`, `job-refused`, …).
  */
-export async function submitJob(file: JobFile, submission: Submission, signal: AbortSignal): Promise<JobId> {
-  const { store, transfer, wire, say } = submission
+export async function submitJob(
+  file: JobFile,
+  submission: Submission,
+  signal: AbortSignal,
+): Promise<Submitted> {
+  const { store, transfer, wire, payFrom, say } = submission
   say("reading its inputs")
   const draft = file.kind === "train" ? await trainDraft(file, store) : await batchDraft(file, store)
   say(`publishing ${file.image}`)
@@ -32,8 +38,14 @@ export async function submitJob(file: JobFile, submission: Submission, signal: A
   say("uploading its inputs")
   for (const blob of inputsOf(job)) await transfer.upload(blob, signal)
   say("handing it in")
-  const { job: id } = await wire.request({ type: "submit", key: randomId(), job }, "submitted", signal)
-  return id
+  const submit = { type: "submit", key: randomId(), job, payFrom } as const
+  const { job: id, paidFrom } = await wire.request(submit, "submitted", signal)
+  return { id, paidFrom }
+}
+
+export interface Submitted {
+  id: JobId
+  paidFrom: PaidFrom
 }
 
 type Draft<Job extends JobSpec> = Omit<Job, "image">

@@ -1,7 +1,8 @@
-import { type Posting, unsoundness } from "../../protocol/books.ts"
+import { chargedBy, type Posting, unsoundness } from "../../protocol/books.ts"
 import type { Digest } from "../../protocol/digest.ts"
 import { Fault } from "../../protocol/fault.ts"
 import { type Account, type LedgerEntry, parseEntry, statementOf } from "../../protocol/ledger-entry.ts"
+import { amountOf, chargeIn } from "../../protocol/price.ts"
 import type { SignedCheckpoint } from "../../protocol/tlog/checkpoint.ts"
 import { areEqual, type Hash, leafHash } from "../../protocol/tlog/hash.ts"
 import { entriesIn, TILE_WIDTH } from "../../protocol/tlog/tile.ts"
@@ -84,13 +85,17 @@ class Books {
   #post(posting: Posting, index: number): void {
     const wrong = unsoundness(posting, account => this.balances.get(account) ?? 0)
     if (wrong !== null) broken(index, `makes the books unsound: ${wrong}`)
-    if (posting.kind === "settlement") this.#settle(posting.about, index)
+    if (posting.kind === "settlement") this.#settle(posting, index)
     this.postings++
     for (const { account, amount } of posting.legs)
       this.balances.set(account, (this.balances.get(account) ?? 0) + amount)
   }
 
-  #settle({ proof, lease }: Posting["about"], index: number): void {
+  #settle({ about, legs }: Posting, index: number): void {
+    const { proof, lease } = about
+    const charge = chargeIn(about)
+    if (charge === undefined) broken(index, "names a charge that is none")
+    if (charge !== null && chargedBy(legs) !== amountOf(charge)) broken(index, "pays other than it charges")
     if (!this.statements.has(proof as Digest)) broken(index, `pays a proof that is not recorded before it`)
     if (lease === undefined || this.#paidLeases.has(lease)) broken(index, `pays the lease ${lease} again`)
     this.#paidLeases.add(lease as string)

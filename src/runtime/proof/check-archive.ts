@@ -6,7 +6,7 @@ import type { ProofStatement } from "../../protocol/proof.ts"
 import type { ReceiptStatement } from "../../protocol/receipt.ts"
 import { bundleDigest } from "../../protocol/statement.ts"
 import type { ArchivedProof } from "./archive.ts"
-import { checkProof, checkReceipt, checkRecorded } from "./verify.ts"
+import { checkCharge, checkProof, checkReceipt, checkRecorded } from "./verify.ts"
 
 /** An archived proof after every check that can be made without the marketplace. */
 export interface CheckedProof {
@@ -34,6 +34,7 @@ export function checkArchived(
   const proof = bundleDigest(bundle)
   const due = { proof, lease: assignment.lease.id, agent: keyIdOf(agentKey) }
   const answer = receipt && checkReceipt(receipt, marketKey, due)
+  if (answer) checkCharge(answer, assignment, statement)
   const recorded = answer && ledger && checkRecorded(ledger, marketKey, answer)
   return { proof, statement, receipt: answer, recorded }
 }

@@ -1,10 +1,12 @@
+import { chargedBy, type Leg } from "../../protocol/books.ts"
 import { canonicalJson, type Digest, digestOfHex, type NamedBlob } from "../../protocol/digest.ts"
 import { Fault } from "../../protocol/fault.ts"
 import { type KeyId, keyIdOf, type PublicKey } from "../../protocol/keys.ts"
 import type { LeaseId } from "../../protocol/lease.ts"
 import { statementOf } from "../../protocol/ledger-entry.ts"
 import { checkLedgerProof, type LedgerProof, type ProvenEntries } from "../../protocol/ledger-proof.ts"
-import { type Assignment, dependencies, ProofStatement, subjects } from "../../protocol/proof.ts"
+import { amountOf, type Charge, chargeOf, chargeText } from "../../protocol/price.ts"
+import { type Assignment, dependencies, ProofStatement, ranMs, subjects } from "../../protocol/proof.ts"
 import { ReceiptStatement } from "../../protocol/receipt.ts"
 import { openBundle, type Resource, resource } from "../../protocol/statement.ts"
 
@@ -28,6 +30,24 @@ export function checkProof(bundle: unknown, key: PublicKey, assignment: Assignme
  */
 export function checkResult(statement: ProofStatement, outputs: NamedBlob[]): void {
   demand("proof", [["subject", statement.subject, subjects(outputs)]])
+}
+
+/**
+ * Checks that a receipt charges what the lease promised, for no more time than the proof says. Leases of before a price was told promise
+ * nothing. @throws Fault `receipt-refused`.
+ */
+export function checkCharge(
+  { predicate: { zg_settlement: settlement } }: ReceiptStatement,
+  { price }: Pick<Assignment, "price">,
+  proof: ProofStatement,
+): void {
+  if (price === undefined) return
+  const { charge } = settlement
+  const ms = charge?.per === "second" ? charge.ms : 0
+  demand("receipt", [
+    ["charge", charge ?? null, chargeOf(price, ms)],
+    ["charged time", ms <= ranMs(proof), true],
+  ])
 }
 
 /** What a receipt has to be about. */
@@ -65,19 +85,30 @@ export function checkRecorded(
 ): ProvenEntries {
   const proven = checkLedgerProof(ledger, marketKey)
   const [recorded, paying] = proven.entries
-  const { job, lease, agent, paid } = settlement
+  const { job, lease, agent, paid, charge } = settlement
   const posting = paying?.entry.kind === "zg-posting" ? paying.entry.spec : null
   const leaf = paying && digestOfHex(Buffer.from(paying.leaf).toString("hex"))
-  const toAgent = posting?.legs.filter(({ account }) => account === `identity:${agent}`) ?? []
-  const { sha256 } = proof.digest
+  const legs = posting?.legs ?? []
+  const about = { job, lease, agent, proof: digestOfHex(proof.digest.sha256) }
   demand("receipt", [
-    ["proof's entry", recorded?.entry.kind === "dsse" && statementOf(recorded.entry), digestOfHex(sha256)],
+    ["proof's entry", recorded?.entry.kind === "dsse" && statementOf(recorded.entry), about.proof],
     ["zg_settlement.ledger", { index: paying?.index ?? null, leaf: leaf ?? null }, settlement.ledger],
     ["posting's kind", posting?.kind ?? null, "settlement"],
-    ["posting's subject", posting?.about ?? null, { job, lease, agent, proof: digestOfHex(sha256) }],
-    ["posting's amount", toAgent.reduce((sum, { amount }) => sum + amount, 0), paid],
+    ["posting's subject", posting?.about ?? null, { ...about, ...(charge && chargeText(charge)) }],
+    ["posting's amount", paidTo(agent, legs, charge), paid],
+    ["posting's charge", charge ? chargedBy(legs) : null, charge ? amountOf(charge) : null],
   ])
   return proven
+}
+
+/** What an agent got for its work. Payments of before a charge was told went to another account, and did not say what for. */
+function paidTo(agent: KeyId, legs: readonly Leg[], charge: Charge | undefined): number {
+  const toAgent = legs.filter(({ account, for: purpose }) =>
+    charge === undefined
+      ? account === `identity:${agent}`
+      : account === `earned:${agent}` && purpose === "work",
+  )
+  return toAgent.reduce((sum, { amount }) => sum + amount, 0)
 }
 
 function proofClaims({ subject, predicate }: ProofStatement, granted: Assignment): Claim[] {

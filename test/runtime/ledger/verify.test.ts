@@ -9,6 +9,7 @@ import { digestOf } from "../../../src/protocol/digest.ts"
 import { JobId } from "../../../src/protocol/job.ts"
 import { entryBytes } from "../../../src/protocol/ledger-entry.ts"
 import { ledgerKey } from "../../../src/protocol/ledger-proof.ts"
+import type { Charge } from "../../../src/protocol/price.ts"
 import { proofStatement } from "../../../src/protocol/proof.ts"
 import { bundleDigest, signStatement } from "../../../src/protocol/statement.ts"
 import { checkLedger } from "../../../src/runtime/ledger/check-ledger.ts"
@@ -22,6 +23,7 @@ const job = JobId.parse("job-0123456789ab")
 const bundle = await signStatement(proofStatement(ASSIGNMENT, RUN), agent)
 const proof = bundleDigest(bundle)
 const micro = (amount: number) => MicroCredits.parse(amount)
+const charged = (amount: number): Charge => ({ per: "shard", amount: micro(amount) })
 const copies: string[] = []
 afterEach(async () => {
   for (const path of copies.splice(0)) await rm(path, { recursive: true })
@@ -37,9 +39,11 @@ function check(folder: string, market: Published["market"]) {
 async function paid(published: Published): Promise<void> {
   const { ledger } = published
   ledger.append(grant(agent.keyId, micro(1000)))
-  ledger.append(submission(agent.keyId, job, 600))
+  ledger.append(submission(agent.keyId, job, { granted: micro(600), earned: micro(0) }))
   ledger.appendSigned(bundle, proof, agent.publicKey)
-  ledger.append(settlement({ job, agent: agent.keyId, lease: "l", proof }, 200, 1000))
+  ledger.append(
+    settlement({ job, agent: agent.keyId, lease: "l", proof }, charged(200), { feeBasisPoints: 1000 }),
+  )
   await published.publish()
 }
 
@@ -53,7 +57,8 @@ test("a whole ledger says what it holds: every statement, every posting, every b
   expect(Object.fromEntries(checked.balances)).toEqual({
     issuer: -1000,
     market: 20,
-    [`identity:${agent.keyId}`]: 580,
+    [`identity:${agent.keyId}`]: 400,
+    [`earned:${agent.keyId}`]: 180,
     [`escrow:${job}`]: 400,
   })
 })
@@ -113,16 +118,37 @@ function force(published: Published, posting: Posting): void {
   published.ledger.log.append(entryBytes({ apiVersion: "1", kind: "zg-posting", spec }))
 }
 
+const FREE = { feeBasisPoints: 0 }
 const about = { job, agent: agent.keyId, lease: "l", proof }
 
 test.each<[string, Posting, string]>([
-  ["pays a lease twice", settlement(about, 10, 0), "pays the lease l again"],
+  ["pays a lease twice", settlement(about, charged(10), FREE), "pays the lease l again"],
   [
     "pays a proof that it does not record",
-    settlement({ ...about, lease: "other", proof: digestOf("unseen") }, 10, 0),
+    settlement({ ...about, lease: "other", proof: digestOf("unseen") }, charged(10), FREE),
     "not recorded",
   ],
-  ["overdraws an account", submission(agent.keyId, job, 100_000), "overdraws"],
+  [
+    "overdraws an account",
+    submission(agent.keyId, job, { granted: micro(100_000), earned: micro(0) }),
+    "overdraws",
+  ],
+  [
+    "pays more than it charges",
+    {
+      ...settlement({ ...about, lease: "other" }, charged(10), FREE),
+      about: { ...about, lease: "other", per: "shard", amount: "9" },
+    },
+    "pays other than it charges",
+  ],
+  [
+    "pays for a time that is none",
+    {
+      ...settlement(about, charged(10), FREE),
+      about: { ...about, lease: "other", per: "second", rate: "1", ms: "-1" },
+    },
+    "names a charge that is none",
+  ],
   [
     "makes credits",
     { kind: "grant", about: {}, legs: [{ account: `identity:${agent.keyId}`, amount: 5 }] },

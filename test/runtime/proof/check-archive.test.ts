@@ -30,18 +30,19 @@ async function answerTo({ bundle }: ArchivedProof, amount = 245_000) {
   const { job, lease } = ASSIGNMENT
   const [proof, paid] = [bundleDigest(bundle), MicroCredits.parse(amount)]
   const about = { job, lease: lease.id, agent: agent.keyId, proof }
+  const charge = { per: "shard", amount: paid } as const
   const books = openLedger()
   books.append(grant(agent.keyId, paid))
-  books.append(submission(agent.keyId, job, paid))
+  books.append(submission(agent.keyId, job, { granted: paid, earned: MicroCredits.parse(0) }))
   const { place, ledger } = await recorded(
     books,
     market,
     { bundle, key: agent.publicKey },
-    settlement(about, paid, 0),
+    settlement(about, charge, { feeBasisPoints: 0 }),
   )
   const statement = receiptStatement({
     ...{ proof, market: market.keyId, at: RUN.finishedOn },
-    settlement: { job, lease: lease.id, agent: agent.keyId, paid, ledger: place },
+    settlement: { job, lease: lease.id, agent: agent.keyId, paid, charge, ledger: place },
   })
   return { receipt: await signStatement(statement, market), ledger }
 }
