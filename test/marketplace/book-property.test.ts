@@ -1,12 +1,21 @@
+import { join } from "node:path"
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { shareOf } from "../../src/marketplace/ledger/posting.ts"
+import { withRoyalties } from "../../src/marketplace/ledger/posting.ts"
+import { mostOfJob } from "../../src/marketplace/plans/plan.ts"
 import type { FaultCode } from "../../src/protocol/fault.ts"
 import { randomId } from "../../src/protocol/handshake.ts"
+import type { JobId, JobSpec } from "../../src/protocol/job.ts"
+import type { KeyId } from "../../src/protocol/keys.ts"
+import type { Account } from "../../src/protocol/ledger-entry.ts"
 import type { Held } from "../../src/protocol/message.ts"
-import { PRICE, TERMS, World } from "./book-world.ts"
+import { mostOf, type Price, priceOf } from "../../src/protocol/price.ts"
+import { ledgerFiles } from "../../src/runtime/ledger/files.ts"
+import { verifyLog } from "../../src/runtime/ledger/verify.ts"
+import { RATE, World } from "./book-world.ts"
 
 const KINDS = [
+  ...["submit-per-second", "submit-with-royalty", "submit-from-self", "serve-asking", "serve-asking-much"],
   ...["submit", "submit-twice", "serve", "serve", "serve-holding", "serve-none", "leave", "drain", "restart"],
   ...["accept", "accept", "accept", "accept-twice", "decline", "renew", "abandon", "progress", "checkpoint"],
   ...["prove", "prove-twice", "prove-foreign", "resend", "pass", "pass-long"],
@@ -41,6 +50,7 @@ const pick = <T>(all: readonly T[], which: number): T | undefined =>
 async function happen(world: World, { kind, by, which, many }: Act): Promise<void> {
   const taken = pick(world.leases, which)
   const held = taken && { lease: taken.lease.lease.id, epoch: taken.lease.lease.epoch }
+  const royaltyTo = world.agents[which % 4]?.keyId
   const offer = pick(world.offersOf(by), which)
   const own: Held[] = world.leases
     .filter(lease => lease.by === by)
@@ -51,7 +61,13 @@ async function happen(world: World, { kind, by, which, many }: Act): Promise<voi
       const key = randomId()
       await Promise.all([world.submit(by, many, key), world.submit(by, many, key)])
     },
+    "submit-per-second": () => world.submit(by, many, randomId(), { perSecond: true, royaltyTo }),
+    "submit-with-royalty": () => world.submit(by, many, randomId(), { royaltyTo }),
+    "submit-from-self": () =>
+      world.submit(by, 1, randomId(), { payFrom: "self", perSecond: which % 2 === 0, royaltyTo }),
     serve: () => world.serve(by, many, undefined),
+    "serve-asking": () => world.serve(by, many, undefined, Math.floor(RATE / (which + 1))),
+    "serve-asking-much": () => world.serve(by, many, undefined, RATE + 1),
     "serve-holding": () => world.serve(by, many, own.slice(which % (own.length + 1))),
     "serve-none": () => world.serve(by, many, []),
     leave: () => world.leave(by),
@@ -77,7 +93,7 @@ async function happen(world: World, { kind, by, which, many }: Act): Promise<voi
         code: pick(CODES, many) ?? "shard-failed",
         message: "so",
       }),
-    prove: () => taken && world.prove(taken.by, taken.lease),
+    prove: () => taken && world.prove(taken.by, taken.lease, which * 700),
     "prove-twice": () =>
       taken && Promise.all([world.prove(taken.by, taken.lease), world.prove(taken.by, taken.lease)]),
     "prove-foreign": () => taken && world.prove(by, taken.lease),
@@ -98,6 +114,57 @@ interface Row {
   epoch: number
   agent: string | null
   slot: string | null
+  price: string | null
+  cost: number | null
+}
+
+interface JobRow {
+  id: JobId
+  owner: KeyId
+  state: string
+  spec: string
+}
+
+/** What a shard of this job costs at most, with its royalty. */
+function mostOfShard(spec: JobSpec): number {
+  return withRoyalties(mostOf(priceOf(spec), spec.limits.timeMs), spec.royalties ?? [])
+}
+
+/** No job pays more than it offered, or other than its lease said. */
+function checkCosts(settled: Row[], specs: Map<string, JobSpec>): void {
+  for (const { job, price, cost } of settled) {
+    const spec = specs.get(job) as JobSpec
+    const said: Price = JSON.parse(price ?? "null")
+    expect(cost).toBeLessThanOrEqual(mostOfShard(spec))
+    if (said.per === "shard") expect(cost).toBe(mostOfShard(spec))
+    else expect(said.rate).toBeLessThanOrEqual(RATE)
+  }
+}
+
+/** The legs add up, in each way that they are counted. */
+function checkBalances(world: World): Map<Account, number> {
+  const { ledger } = world.book.exchange
+  const legs = world.sql.prepare("SELECT account, sum(amount) AS amount FROM leg GROUP BY account").all() as {
+    account: Account
+    amount: number
+  }[]
+  expect(legs.reduce((sum, { amount }) => sum + amount, 0)).toBe(0)
+  for (const { account, amount } of legs) {
+    if (account !== "issuer") expect(amount).toBeGreaterThanOrEqual(0)
+    expect(ledger.balance(account)).toBe(amount)
+  }
+  expect(ledger.misstated()).toEqual([])
+  return new Map(legs.map(({ account, amount }) => [account, amount]))
+}
+
+/** Whoever reads the published files comes to the same balances. */
+async function checkPublished(world: World): Promise<void> {
+  const { ledger, publisher } = world.book.exchange
+  await publisher.covering(ledger.log.size)
+  const files = ledgerFiles(join(world.root, "ledger"))
+  const head = { size: ledger.log.size, root: ledger.log.root(ledger.log.size) }
+  const { balances } = await verifyLog(files, head, { signal: AbortSignal.timeout(20_000) })
+  expect(balances).toEqual(checkBalances(world))
 }
 
 /** Whatever has happened, this holds. */
@@ -105,27 +172,31 @@ function check(world: World, epochs: Map<string, number>): void {
   const { ledger, jobs } = world.book.exchange
   const all = <T>(query: string) => world.sql.prepare(query).all() as T[]
   expect(ledger.brokenAt()).toBeNull()
-  expect(all<{ sum: number }>("SELECT coalesce(sum(amount), 0) AS sum FROM leg")).toEqual([{ sum: 0 }])
-  const rows = all<Row>("SELECT job, state, lease, epoch, agent, slot FROM shard")
+  checkBalances(world)
+  const rows = all<Row>("SELECT job, state, lease, epoch, agent, slot, price, cost FROM shard")
   const proofs = all<{ lease: string; agent: string }>("SELECT lease, agent FROM proof")
   const settled = rows.filter(({ state }) => state === "settled")
   expect(proofs.map(({ lease, agent }) => `${lease} ${agent}`).sort()).toEqual(
     settled.map(({ lease, agent }) => `${lease} ${agent}`).sort(),
   )
-  for (const { id, state, total } of all<{ id: string; state: string; total: number }>(
-    "SELECT id, state, json_array_length(spec, '$.shards') AS total FROM job",
-  )) {
-    const paid = settled.filter(({ job }) => job === id).length
+  const specs = new Map<string, JobSpec>()
+  for (const { id, state, spec: text } of all<JobRow>("SELECT id, owner, state, spec FROM job")) {
+    const spec: JobSpec = JSON.parse(text)
+    specs.set(id, spec)
+    const paid = settled.filter(({ job }) => job === id).reduce((sum, { cost }) => sum + (cost ?? 0), 0)
     const isOver = state === "done" || state === "failed"
-    expect(ledger.balance(`escrow:${id as never}`)).toBe(isOver ? 0 : PRICE * (total - paid))
+    expect(ledger.balance(`escrow:${id}`)).toBe(isOver ? 0 : mostOfJob(spec) - paid)
+    expect(ledger.spentOn(id)).toBe(paid)
     if (isOver) expect(rows.filter(({ job, state }) => job === id && /ready|leased/.test(state))).toEqual([])
-    expect(jobs.one(id as never)?.state).toBe(state)
+    expect(jobs.one(id)?.state).toBe(state)
   }
-  for (const { keyId } of world.agents) {
-    const paid = settled.filter(({ agent }) => agent === keyId).length
-    expect(ledger.statement(keyId).earned).toBe(paid * (PRICE - shareOf(PRICE, TERMS.feeBasisPoints)))
-    expect(ledger.balance(`identity:${keyId}`)).toBeGreaterThanOrEqual(0)
-  }
+  checkCosts(settled, specs)
+  const { earned, spent } = world.agents
+    .map(({ keyId }) => ledger.statement(keyId))
+    .reduce((sum, one) => ({ earned: sum.earned + one.earned, spent: sum.spent + one.spent }), {
+      ...{ earned: 0, spent: 0 },
+    })
+  expect(earned + ledger.balance("market")).toBe(spent)
   const places = rows.filter(({ state }) => state === "leased").map(({ agent, slot }) => `${agent} ${slot}`)
   expect(new Set(places).size).toBe(places.length)
   const granted = world.leases.map(({ lease: { lease } }) => `${lease.id} ${lease.epoch}`)
@@ -168,6 +239,7 @@ test("whatever happens in whatever order, every shard is paid once or not at all
       }
       await finish(world)
       check(world, epochs)
+      await checkPublished(world)
     } finally {
       await world.close()
     }

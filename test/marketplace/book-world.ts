@@ -15,12 +15,17 @@ import { randomId } from "../../src/protocol/handshake.ts"
 import { BatchJob } from "../../src/protocol/job.ts"
 import type { KeyId } from "../../src/protocol/keys.ts"
 import type { ClientFrame, ClientMessage, Held, MarketMessage } from "../../src/protocol/message.ts"
+import { NanoCreditsPerSecond } from "../../src/protocol/price.ts"
 import type { Bundle } from "../../src/protocol/statement.ts"
 import { BlobStore } from "../../src/store/blob-store.ts"
 import { Database } from "../../src/store/database.ts"
 import { type Identity, newIdentity, prove } from "../contract/client.ts"
 
 export const PRICE = 1_000_003
+/** At most PRICE for a shard, too. */
+export const RATE = 100_000_300
+export const TIME_MS = 10_000
+export const ROYALTY = 333
 export const TERMS: Terms = {
   ...MARKET_DEFAULTS,
   grant: MicroCredits.parse(20 * PRICE),
@@ -37,6 +42,13 @@ type LeaseMessage = Extract<MarketMessage, { type: "lease" }>
 interface Sent extends Held {
   by: number
   bundle: Bundle
+}
+
+/** How a job is paid, where it is not in the plainest way. */
+export interface Offered {
+  perSecond?: boolean
+  royaltyTo?: KeyId | undefined
+  payFrom?: "any" | "self"
 }
 
 /** A session without a socket: what it is sent lies in its inbox. */
@@ -136,19 +148,25 @@ export class World {
     }
   }
 
-  async submit(by: number, shards: number, key = randomId()): Promise<void> {
+  async submit(by: number, shards: number, key = randomId(), terms: Offered = {}): Promise<void> {
+    const { royaltyTo, perSecond, payFrom } = terms
+    const price = perSecond === true ? { pricePerSecond: RATE } : { pricePerShard: PRICE }
+    const royalties = royaltyTo && [{ to: royaltyTo, shareBasisPoints: ROYALTY, for: "a text" }]
     const job = BatchJob.parse({
       ...{ kind: "batch", name: "a job", image: { name: "none", digest: this.output?.digest } },
-      ...{ resources: {}, limits: {}, pricePerShard: PRICE, checkpoints: "travel" },
+      ...{ resources: {}, limits: { timeMs: TIME_MS }, checkpoints: "travel", ...price, royalties },
       shards: Array.from({ length: shards }, () => ({
         ...{ command: { argv: ["true"] }, inputs: [], outputs: ["out.txt"] },
       })),
     })
-    await this.say(by, { type: "submit", key, job })
+    await this.say(by, { type: "submit", key, job, ...(payFrom && { payFrom }) })
   }
 
-  async serve(by: number, slots: number, holding: Held[] | undefined): Promise<void> {
-    const slot = { device: "cpu" as const, cpus: 4, memoryMiB: 4096, vramMiB: 0 }
+  async serve(by: number, slots: number, holding: Held[] | undefined, ask?: number): Promise<void> {
+    const slot = {
+      ...{ device: "cpu" as const, cpus: 4, memoryMiB: 4096, vramMiB: 0 },
+      ...(ask !== undefined && { ask: NanoCreditsPerSecond.parse(ask) }),
+    }
     await this.say(by, {
       type: "capacity",
       slots: Array.from({ length: slots }, (_, index) => ({ id: `slot-${index}`, ...slot })),
@@ -168,9 +186,22 @@ export class World {
     if (answered?.type === "lease") this.leases.push({ by, lease: answered })
   }
 
-  async prove(by: number, { lease, job, shard, spec, checkpoint }: LeaseMessage): Promise<void> {
+  /** @param ranMs what it claims that the container ran. */
+  async prove(
+    by: number,
+    { lease, job, shard, spec, checkpoint }: LeaseMessage,
+    ranMs = 1000,
+  ): Promise<void> {
     const assignment = { lease, job, shard, spec, ...(checkpoint && { checkpoint }) }
-    const bundle = await prove(this.agents[by] as Identity, assignment, this.output ? [this.output] : [])
+    const bundle = await prove(
+      this.agents[by] as Identity,
+      assignment,
+      this.output ? [this.output] : [],
+      said => {
+        const { metadata } = said.predicate.runDetails
+        metadata.startedOn = new Date(Date.parse(metadata.finishedOn) - ranMs).toISOString()
+      },
+    )
     const sent = { by, lease: lease.id, epoch: lease.epoch, bundle }
     this.proofs.push(sent)
     await this.handIn(sent)
