@@ -81,6 +81,11 @@ export function openBundle<Schema extends z.ZodType>(
   return parseStatement(payload.bytes, statement)
 }
 
+/** The statement of a bundle whose signature somebody has checked before. @throws Fault `proof-malformed`. */
+export function readStatement<Schema extends z.ZodType>(bundle: Bundle, statement: Schema): z.infer<Schema> {
+  return parseStatement(Buffer.from(bundle.dsseEnvelope.payload, "base64"), statement)
+}
+
 function readBundle(bundle: unknown) {
   const parsed = Bundle.safeParse(bundle)
   if (!parsed.success) {

@@ -1,5 +1,5 @@
 import { ProofStatement } from "../../protocol/proof.ts"
-import { openBundle } from "../../protocol/statement.ts"
+import { readStatement } from "../../protocol/statement.ts"
 import { checkCharge, checkReceipt, checkRecorded } from "../proof/verify.ts"
 import type { Ports } from "./ports.ts"
 import type { Proved, Settled } from "./state.ts"
@@ -17,7 +17,7 @@ export async function settle(shard: Proved, ports: Needs, signal: AbortSignal): 
   const receipt = await ports.settle(assignment.lease, bundle, signal)
   const due = { proof, lease: assignment.lease.id, agent: ports.signer.keyId }
   const answer = checkReceipt(receipt.bundle, ports.marketKey, due)
-  checkCharge(answer, assignment, openBundle(bundle, ports.signer.publicKey, ProofStatement))
+  checkCharge(answer, assignment, readStatement(bundle, ProofStatement))
   checkRecorded(receipt.ledger, ports.marketKey, answer)
   const { zg_settlement } = answer.predicate
   await ports.archive.settle(proof, receipt)
