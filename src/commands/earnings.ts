@@ -1,7 +1,7 @@
 import { Flags } from "@oclif/core"
 import { BaseCommand } from "../cli/base-command.ts"
 import { earningsReport } from "../cli/earnings-report.ts"
-import { type MicroCredits, parseCredits } from "../protocol/credits.ts"
+import { parseCredits } from "../protocol/credits.ts"
 import { earningsBy, earningsOf, GROUPINGS } from "../runtime/earnings/earnings.ts"
 import { paidWork, parseSince } from "../runtime/earnings/paid-shards.ts"
 import { ProofArchive } from "../runtime/proof/archive.ts"
@@ -18,17 +18,17 @@ export default class Earnings extends BaseCommand {
   static override flags = {
     by: Flags.option({ options: GROUPINGS })({ description: "what to sum by; days are UTC", default: "day" }),
     since: Flags.string({ description: "only what was settled since then", helpValue: "DAY" }),
-    tariff: Flags.custom<MicroCredits>({
+    tariff: Flags.string({
       description: "what a kilowatt-hour costs, in credits",
       env: "ZG_TARIFF",
       helpValue: "CREDITS",
-      parse: async text => parseCredits(text),
-    })(),
+    }),
   }
 
   async run() {
     const { flags } = await this.parse(Earnings)
-    const { by, since, tariff = null } = flags
+    const { by, since } = flags
+    const tariff = flags.tariff === undefined ? null : parseCredits(flags.tariff)
     const archive = new ProofArchive(this.openHome(flags).proofs)
     const { shards, open } = await paidWork(archive, since === undefined ? 0 : parseSince(since))
     const [groups, total] = [earningsBy(shards, by, tariff), earningsOf(shards, tariff)]

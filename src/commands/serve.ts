@@ -4,7 +4,7 @@ import { counted } from "../cli/counted.ts"
 import { isolationFlags } from "../cli/isolation-flags.ts"
 import { sysfsFlag } from "../cli/sysfs-flag.ts"
 import { formatCredits } from "../protocol/credits.ts"
-import { type NanoCreditsPerSecond, parseRate } from "../protocol/price.ts"
+import { parseRate } from "../protocol/price.ts"
 import type { GpuChoice } from "../runtime/agent/gpu-berths.ts"
 import { takeSupervision } from "../runtime/agent/notification.ts"
 import { type ServeOptions, serve } from "../runtime/agent/serve.ts"
@@ -43,13 +43,12 @@ export default class Serve extends BaseCommand {
       min: 64,
       env: "ZG_MEMORY_MIB",
     }),
-    ask: Flags.custom<NanoCreditsPerSecond>({
+    ask: Flags.string({
       description:
         "credits that each slot asks for a second of work, before the fee; any price when not given",
       env: "ZG_ASK",
       helpValue: "CREDITS",
-      parse: async text => parseRate(text),
-    })(),
+    }),
     ...isolationFlags,
     metrics: Flags.boolean({
       description: "tell Prometheus about cards and shards, at http://127.0.0.1:9464/metrics",
@@ -77,7 +76,8 @@ export default class Serve extends BaseCommand {
 
   async run() {
     const { flags } = await this.parse(Serve)
-    const { cpus, sysfs, "cpu-slots": cpuSlots, "memory-mib": memoryMiB, ask } = flags
+    const { cpus, sysfs, "cpu-slots": cpuSlots, "memory-mib": memoryMiB } = flags
+    const ask = flags.ask === undefined ? undefined : parseRate(flags.ask)
     const options = {
       home: this.openHome(flags),
       isolation: { engine: flags.engine, runtime: flags.runtime },

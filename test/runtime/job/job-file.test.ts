@@ -21,7 +21,29 @@ test("a short train job takes the defaults", () => {
   })
 })
 
+const KEY = "0123456789abcdef".repeat(4)
+const ROYALTIES = `royalties:
+  - { to: "${KEY}", share: 2.5, for: letters of Ada }
+`
+
+test("a price per second and royalties are taken as they are written", () => {
+  const text = TRAIN.replace("pricePerShard: 0.25", "pricePerSecond: 0.00012") + ROYALTIES
+  expect(parseJobFile(text, "job.yaml")).toMatchObject({
+    pricePerSecond: 120_000,
+    royalties: [{ to: KEY, shareBasisPoints: 250, for: "letters of Ada" }],
+  })
+})
+
 test.each([
+  ["two prices", `${TRAIN}pricePerSecond: 0.1\n`, "give either pricePerShard or pricePerSecond"],
+  ["no price", TRAIN.replace("pricePerShard: 0.25\n", ""), "give either pricePerShard or pricePerSecond"],
+  ["a share too fine", TRAIN + ROYALTIES.replace("2.5", "2.505"), "at most two decimals"],
+  ["too large a share", TRAIN + ROYALTIES.replace("2.5", "51"), "royalties.0.share"],
+  [
+    "shares of more than half",
+    TRAIN + ROYALTIES + ROYALTIES.replace("royalties:\n", "").replace("2.5", "48"),
+    "50 percent",
+  ],
   ["an unknown field", `${TRAIN}workrs: 3\n`, "job.yaml:7: workrs is not a field of this kind of job"],
   ["a nested unknown field", `${TRAIN}outer:\n  momentun: 1\n`, "job.yaml:8: outer.momentun is not a field"],
   ["a wrong value", TRAIN.replace("rounds: 4", "rounds: many"), "job.yaml:5: rounds:"],
