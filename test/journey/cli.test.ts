@@ -24,10 +24,12 @@ test.each(Object.entries(commands))(
 test("the commands of the main job are there", () => {
   expect(Object.keys(commands).sort()).toEqual([
     ...[
+      "account",
       "bench",
       "bench:show",
       "doctor",
       "drain",
+      "earnings",
       "gpus",
       "job:fetch",
       "job:list",

@@ -94,11 +94,13 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
     watch.keep(either),
     ...(supervision === null ? [] : [supervise(supervision, agent, log, either)]),
   ]
+  const serving = agent.serve(either)
   try {
-    await Promise.race([agent.serve(signal), ...[telemetry.ended, ...tasks].map(failureOf)])
+    await Promise.race([serving, ...[telemetry.ended, ...tasks].map(failureOf)])
   } finally {
     over.abort()
-    await Promise.allSettled(tasks)
+    // What fails beside the agent stops it, too: its shards are suspended, and its session ends.
+    await Promise.allSettled([serving, ...tasks])
   }
   log.info("agent.stopped")
   return journal.totals()
