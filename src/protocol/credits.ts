@@ -1,6 +1,8 @@
 import { z } from "zod"
 import { Fault } from "./fault.ts"
 
+export { decimalText, formatCredits } from "./format-credits.ts"
+
 /** Money: a whole number of micro-credits (1 credit = 1,000,000), so that sums are exact. */
 export const MicroCredits = z.int().min(0).brand("MicroCredits")
 export type MicroCredits = z.infer<typeof MicroCredits>
@@ -24,18 +26,4 @@ export function parseCredits(text: string): MicroCredits {
   throw new Fault("bad-argument", `${JSON.stringify(text)} is not an amount of credits.`, {
     hint: "Write credits with at most six decimals, such as 0.25.",
   })
-}
-
-/** `250000` → `0.25`; negative balances keep their sign. */
-export function formatCredits(micro: number): string {
-  return decimalText(micro, 6)
-}
-
-/** A whole number of the smallest unit as people write it, with at least two decimals. */
-export function decimalText(value: number, decimals: number): string {
-  const digits = Math.abs(value)
-    .toString()
-    .padStart(decimals + 1, "0")
-  const fraction = digits.slice(-decimals).replace(/0+$/, "").padEnd(2, "0")
-  return `${value < 0 ? "-" : ""}${digits.slice(0, -decimals)}.${fraction}`
 }

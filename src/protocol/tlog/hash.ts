@@ -8,6 +8,10 @@ export const HASH_BYTES = 32
 const LEAF = Uint8Array.of(0)
 const NODE = Uint8Array.of(1)
 
+export function sha256(bytes: Uint8Array): Hash {
+  return createHash("sha256").update(bytes).digest()
+}
+
 /** The root of a tree without leaves (RFC 6962, 2.1). */
 export const EMPTY_ROOT: Hash = createHash("sha256").digest()
 

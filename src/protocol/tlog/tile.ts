@@ -107,13 +107,13 @@ export function bundleEntries(entries: readonly Uint8Array[]): Buffer {
 
 /** @throws RangeError where the bundle ends in the middle of an entry. */
 export function entriesIn(bundle: Uint8Array): Uint8Array[] {
-  const bytes = Buffer.from(bundle.buffer, bundle.byteOffset, bundle.byteLength)
+  const lengths = new DataView(bundle.buffer, bundle.byteOffset, bundle.byteLength)
   const entries: Uint8Array[] = []
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bundle.length; ) {
     const start = at + 2
-    const end = start + bytes.readUInt16BE(at)
-    if (end > bytes.length) throw new RangeError("a bundle that ends within an entry")
-    entries.push(bytes.subarray(start, end))
+    const end = start + lengths.getUint16(at)
+    if (end > bundle.length) throw new RangeError("a bundle that ends within an entry")
+    entries.push(bundle.subarray(start, end))
     at = end
   }
   return entries
