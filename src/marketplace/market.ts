@@ -1,5 +1,5 @@
 import { once } from "node:events"
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { Fault } from "../protocol/fault.ts"
@@ -12,9 +12,10 @@ import { ensureIdentity } from "../store/identity.ts"
 import { lockFolder } from "../store/lock.ts"
 import { openBook } from "./book/book.ts"
 import { steadyClock } from "./clock.ts"
+import { Explorer } from "./explorer/explorer.ts"
 import { openGateway } from "./gateway/gateway.ts"
 import { Roster } from "./gateway/roster.ts"
-import { serveHttp } from "./http.ts"
+import { type Site, serveHttp } from "./http.ts"
 import { MARKET_DEFAULTS, type MarketOptions, type Terms } from "./options.ts"
 import { discardOldUploads } from "./registry/uploads.ts"
 import { MIGRATIONS } from "./schema.ts"
@@ -25,6 +26,8 @@ export interface Market {
   keyId: KeyId
   /** The key under its ledger's checkpoints, as those who check them want it. */
   ledgerKey: string
+  /** Where people look around, such as `http://127.0.0.1:7464/`; null where there are no pages. */
+  explorer: string | null
   close(): Promise<void>
 }
 
@@ -40,6 +43,8 @@ export async function startMarket(options: MarketOptions): Promise<Market> {
   opened.adopt(lockFolder(root), lock => lock.release())
   const identity = await ensureIdentity(join(root, "market.pem"))
   const http = opened.adopt(await listen(options), closeServer)
+  const site = Promise.withResolvers<Site>()
+  const requestsDone = serveHttp(http, site.promise, log)
   const db = opened.adopt(new Database(join(root, "market.sqlite"), MIGRATIONS), open => open.close())
   const blobs = new BlobStore(join(root, "blobs"))
   const roster = new Roster()
@@ -58,15 +63,17 @@ export async function startMarket(options: MarketOptions): Promise<Market> {
     log,
   }
   await discardOldUploads(registry)
-  http.off("request", tellStarting)
-  const requestsDone = serveHttp(http, { registry, ledgerFolder })
+  const key = ledgerKey(identity.publicKey)
+  const explorer = options.explorer === false ? null : new Explorer(book.exchange, db, key)
+  site.resolve({ registry, ledgerFolder, explorer })
   const url = `ws://${host.includes(":") ? `[${host}]` : host}:${(http.address() as AddressInfo).port}`
   log.info({ event: "market.started", url, keyId: identity.keyId })
   const parts = opened.move()
   return {
     url,
     keyId: identity.keyId,
-    ledgerKey: vkeyOf(ledgerKey(identity.publicKey)),
+    ledgerKey: vkeyOf(key),
+    explorer: explorer && `${url.replace(/^ws/, "http")}/`,
     close: async () => {
       await gateway.close()
       await book.close()
@@ -86,7 +93,7 @@ function termsOf(options: MarketOptions): Terms {
 }
 
 async function listen({ host, port }: Pick<MarketOptions, "host" | "port">): Promise<Server> {
-  const http = createServer(tellStarting)
+  const http = createServer()
   try {
     http.listen(port, host)
     await once(http, "listening")
@@ -99,13 +106,6 @@ async function listen({ host, port }: Pick<MarketOptions, "host" | "port">): Pro
 async function closeServer(http: Server): Promise<void> {
   http.closeAllConnections()
   await new Promise(resolve => http.close(resolve))
-}
-
-/** The port is taken before the books are open, which may take a while: who asks meanwhile must not wait for ever. */
-function tellStarting(_request: IncomingMessage, response: ServerResponse): void {
-  response
-    .writeHead(503, { "Content-Type": "text/plain", "Retry-After": "1" })
-    .end("The marketplace is starting.\n")
 }
 
 function cannotListen(host: string, port: number, cause: unknown): Fault {

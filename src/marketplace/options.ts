@@ -28,6 +28,8 @@ export interface MarketOptions extends Partial<Terms> {
   port: number
   /** Who is asked to sign that the ledger only grew; nobody when not given. */
   witnesses?: readonly Witness[]
+  /** Pages for people; there are when not said otherwise. */
+  explorer?: boolean
   log: Logger
   /** Milliseconds since 1970. */
   clock?: () => number

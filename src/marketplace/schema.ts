@@ -114,6 +114,14 @@ ALTER TABLE shard ADD COLUMN granted_at INTEGER;
 ALTER TABLE shard ADD COLUMN cost INTEGER;
 `
 
+// By what the explorer's pages list.
+const LISTS = `
+CREATE INDEX identity_by_time ON identity (registered_at);
+CREATE INDEX job_by_time ON job (submitted_at);
+CREATE INDEX shard_by_agent ON shard (agent, state);
+CREATE INDEX proof_by_agent ON proof (agent, entry);
+`
+
 /** The marketplace's tables, for `Database`: scripts that are never edited once released, only followed by others. */
 export const MIGRATIONS = [
   STATE,
@@ -124,4 +132,5 @@ export const MIGRATIONS = [
   CAPACITY_REPORTS,
   MERKLE_LOG,
   CREDITS,
+  LISTS,
 ] as const

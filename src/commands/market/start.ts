@@ -34,6 +34,11 @@ export default class MarketStart extends BaseCommand {
       multiple: true,
       helpValue: "VKEY@URL",
     }),
+    explorer: Flags.boolean({
+      description: "pages for people about agents, jobs and the ledger, to whoever can reach the port",
+      default: true,
+      allowNo: true,
+    }),
   }
 
   async run() {
@@ -45,12 +50,14 @@ export default class MarketStart extends BaseCommand {
       port: flags.port,
       grant: parseCredits(flags.grant),
       witnesses: flags.witness?.map(parseWitness) ?? [],
+      explorer: flags.explorer,
       log: this.openLog(flags),
     })
-    const { url, keyId, ledgerKey } = market
+    const { url, keyId, ledgerKey, explorer } = market
     // The answer comes at the start: the command itself goes on until it is stopped.
-    if (this.jsonEnabled()) process.stdout.write(`${JSON.stringify({ url, keyId, ledgerKey })}\n`)
+    if (this.jsonEnabled()) process.stdout.write(`${JSON.stringify({ url, keyId, ledgerKey, explorer })}\n`)
     this.log(`Marketplace listens at ${url}`)
+    if (explorer !== null) this.log(`Look around in a browser: ${explorer}`)
     this.log(`Its ledger is signed with ${ledgerKey}`)
     this.log(`Next, in another terminal: ${this.config.bin} register --market ${url}`)
     await once(this.signal, "abort")

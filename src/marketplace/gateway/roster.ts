@@ -70,6 +70,17 @@ export class Roster {
     return this.#sellers.get(peer.agent)?.peer === peer
   }
 
+  /** Whether it has a session with a socket, to serve or to buy. */
+  isConnected(agent: KeyId): boolean {
+    return [...(this.#peers.get(agent) ?? [])].some(({ isConnected }) => isConnected)
+  }
+
+  /** The slots that it serves now. */
+  slotsOf(agent: KeyId): readonly Slot[] {
+    const seller = this.#sellers.get(agent)
+    return seller?.peer.isConnected ? seller.slots : []
+  }
+
   /** Every slot that is served and can be asked now, busy or not. */
   places(): { agent: KeyId; slot: Slot }[] {
     const present = [...this.#sellers].filter(([, { peer }]) => peer.isConnected)
