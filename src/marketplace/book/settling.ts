@@ -1,24 +1,20 @@
 import { readFile } from "node:fs/promises"
-import { MicroCredits } from "../../protocol/credits.ts"
-import { type Digest, digestOfHex, FileName, type NamedBlob } from "../../protocol/digest.ts"
+import { digestOfHex, FileName, type NamedBlob } from "../../protocol/digest.ts"
 import { Fault } from "../../protocol/fault.ts"
-import type { JobId, JobSpec, Royalty } from "../../protocol/job.ts"
-import type { KeyId } from "../../protocol/keys.ts"
 import type { LeaseId } from "../../protocol/lease.ts"
 import type { ClientFrameOf, MarketMessage } from "../../protocol/message.ts"
-import { amountOf, type Charge, chargeOf, priceOf } from "../../protocol/price.ts"
+import type { Charge } from "../../protocol/price.ts"
 import { type ProofStatement, ranMs } from "../../protocol/proof.ts"
-import { type ReceiptStatement, receiptStatement } from "../../protocol/receipt.ts"
 import { type Bundle, bundleDigest, signStatement } from "../../protocol/statement.ts"
 import { checkProof, checkResult } from "../../runtime/proof/verify.ts"
 import type { BlobStore } from "../../store/blob-store.ts"
 import type { Peer } from "../gateway/roster.ts"
-import { settlement, shareOf, withRoyalties } from "../ledger/posting.ts"
 import { evaluatedBy, lossIn, METRICS_LIMIT_BYTES } from "../plans/losses.ts"
 import { total } from "../plans/plan.ts"
 import { claimed } from "./claim.ts"
 import { announceEnd, type Ended, recordEnd } from "./ending.ts"
 import type { Exchange } from "./exchange.ts"
+import { chargeFor, pay, specOf } from "./payment.ts"
 import type { Recorded } from "./proof-row.ts"
 import type { ShardRow } from "./shard-row.ts"
 import { addReady } from "./submission.ts"
@@ -103,24 +99,6 @@ async function evaluatedLoss(
   return loss
 }
 
-/** What a job owes for a shard: never more time than passed here between grant and proof, nor than its limit. */
-function chargeFor(
-  { jobs, shards }: Exchange,
-  shard: ShardRow,
-  { ranMs, arrivedAt }: { ranMs: number; arrivedAt: number },
-): Charge {
-  const seenMs = Math.max(0, Math.floor(arrivedAt - (shard.grantedAt ?? arrivedAt)))
-  const { limits } = shards.spec(shard)
-  const price = shards.price(shard) ?? priceOf(jobOf(jobs, shard.job))
-  return chargeOf(price, Math.min(ranMs, seenMs, limits.timeMs))
-}
-
-function jobOf(jobs: Exchange["jobs"], job: JobId): JobSpec {
-  const spec = jobs.one(job)?.spec
-  if (!spec) throw new Error(`a shard of ${job}, which is not there`)
-  return spec
-}
-
 interface Proved {
   bundle: Bundle
   outputs: NamedBlob[]
@@ -140,9 +118,9 @@ function record(
   shard: ShardRow,
   { bundle, outputs, loss, charge }: Proved,
 ): Settled {
-  const { jobs, shards, proofs, ledger } = exchange
+  const { shards, proofs, ledger } = exchange
   const { job, lease } = shard
-  const spec = jobOf(jobs, job)
+  const spec = specOf(exchange, job)
   const proof = bundleDigest(bundle)
   const entry = ledger.appendSigned(bundle, proof, publicKey).index
   const { receipt, cost } = pay(exchange, { job, agent, lease, proof }, charge, spec.royalties)
@@ -156,34 +134,6 @@ function record(
   const done = shards.count(job).settled === total(spec)
   const ended = done ? recordEnd(exchange, job, { state: "done", reason: null }) : null
   return { recorded: { receipt, entry }, ended }
-}
-
-interface Payment {
-  job: JobId
-  agent: KeyId
-  lease: LeaseId
-  proof: Digest
-}
-
-/** Pays host, marketplace and owners of data out of the job's escrow, and says so in a receipt. */
-function pay(
-  { ledger, identity, terms, clock }: Exchange,
-  about: Payment,
-  charge: Charge,
-  royalties: readonly Royalty[] = [],
-): { receipt: ReceiptStatement; cost: MicroCredits } {
-  const { feeBasisPoints } = terms
-  const place = ledger.append(settlement(about, charge, { feeBasisPoints, royalties }))
-  const { job, lease, agent, proof } = about
-  const amount = amountOf(charge)
-  const paid = MicroCredits.parse(amount - shareOf(amount, feeBasisPoints))
-  const receipt = receiptStatement({
-    proof,
-    market: identity.keyId,
-    at: new Date(clock()).toISOString(),
-    settlement: { job, lease, agent, paid, charge, ledger: place },
-  })
-  return { receipt, cost: MicroCredits.parse(withRoyalties(amount, royalties)) }
 }
 
 function announce(exchange: Exchange, shard: ShardRow, ended: Ended | null): void {

@@ -227,3 +227,18 @@ test("balances that somebody changed in the file are found", async () => {
   db.sql.exec(`UPDATE turnover SET amount = 6 WHERE account = 'identity:${buyer}'`)
   expect(ledger.misstated()).toEqual([`identity:${buyer}`])
 })
+
+test("books of before balances were kept are added up at the first start", () => {
+  db.close()
+  rmSync(join(root, "market.sqlite"))
+  db = new Database(join(root, "market.sqlite"), MIGRATIONS.slice(0, 7))
+  db.sql.exec(
+    `INSERT INTO posting VALUES (0, '', 'grant', '{}'), (1, '', 'settlement', '{}');
+     INSERT INTO leg VALUES (0, 'identity:${buyer}', 'grant', 5), (1, 'identity:${buyer}', 'settlement', 7)`,
+  )
+  db.close()
+  open()
+  expect(ledger.balance(`identity:${buyer}`)).toBe(12)
+  expect(ledger.statement(buyer)).toMatchObject({ granted: 12, own: 0, earned: 7 })
+  expect(ledger.misstated()).toEqual([])
+})

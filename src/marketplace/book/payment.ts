@@ -1,0 +1,56 @@
+import { MicroCredits } from "../../protocol/credits.ts"
+import type { Digest } from "../../protocol/digest.ts"
+import type { JobId, JobSpec, Royalty } from "../../protocol/job.ts"
+import type { LeaseId } from "../../protocol/lease.ts"
+import { amountOf, type Charge, chargeOf, priceOf } from "../../protocol/price.ts"
+import { type ReceiptStatement, receiptStatement } from "../../protocol/receipt.ts"
+import { type SettledShard, settlement, shareOf, withRoyalties } from "../ledger/posting.ts"
+import type { Exchange } from "./exchange.ts"
+import type { ShardRow } from "./shard-row.ts"
+
+/** What a job owes for a shard: never more time than passed here between grant and proof, nor than its limit. */
+export function chargeFor(
+  exchange: Exchange,
+  shard: ShardRow,
+  { ranMs, arrivedAt }: { ranMs: number; arrivedAt: number },
+): Charge {
+  const { shards } = exchange
+  const seenMs = Math.max(0, Math.floor(arrivedAt - (shard.grantedAt ?? arrivedAt)))
+  const { limits } = shards.spec(shard)
+  const price = shards.price(shard) ?? priceOf(specOf(exchange, shard.job))
+  return chargeOf(price, Math.min(ranMs, seenMs, limits.timeMs))
+}
+
+/** @throws Error for a job that is not there, because its shards were. */
+export function specOf({ jobs }: Exchange, job: JobId): JobSpec {
+  const spec = jobs.one(job)?.spec
+  if (!spec) throw new Error(`a shard of ${job}, which is not there`)
+  return spec
+}
+
+/** What is paid: whose shard, under which lease, by which proof. */
+export interface Paid extends SettledShard {
+  lease: LeaseId
+  proof: Digest
+}
+
+/** Pays host, marketplace and owners of data out of the job's escrow, and says so in a receipt. */
+export function pay(
+  { ledger, identity, terms, clock }: Exchange,
+  about: Paid,
+  charge: Charge,
+  royalties: readonly Royalty[] = [],
+): { receipt: ReceiptStatement; cost: MicroCredits } {
+  const { feeBasisPoints } = terms
+  const place = ledger.append(settlement(about, charge, { feeBasisPoints, royalties }))
+  const { job, lease, agent, proof } = about
+  const amount = amountOf(charge)
+  const paid = MicroCredits.parse(amount - shareOf(amount, feeBasisPoints))
+  const receipt = receiptStatement({
+    proof,
+    market: identity.keyId,
+    at: new Date(clock()).toISOString(),
+    settlement: { job, lease, agent, paid, charge, ledger: place },
+  })
+  return { receipt, cost: MicroCredits.parse(withRoyalties(amount, royalties)) }
+}
