@@ -17,7 +17,7 @@ WARM_UP = ["warm-up", *TINY, "--steps", "8", "--batch", "8", "--ramp", "4", *SEG
 ROUND = ["--round", "1", "--rounds", "2", "--worker", "0", "--workers", "2"]
 TRAIN = ["train", *ROUND, "--steps", "7", "--batch", "8", *SEGMENTS]
 OTHER_TEXT = TEXT[::-1]
-# What benchmarks/audit/README.md finds for processors that compute differently.
+# Between what honest processors that round differently were seen apart by, and the smallest cheat below.
 TOLERANCE = 1e-4
 
 

@@ -52,13 +52,13 @@ class ShardRun:
             _, errors = process.communicate(timeout=120)
             return process.returncode, errors
 
-    def call(self, *argv: str) -> tuple[int, str]:
+    def call(self, *argv: str, stdout: io.StringIO | None = None) -> tuple[int, str]:
         """Exit code and stderr of the program in this process, where PyTorch is loaded only once.
 
         Its bytes are those of a process of its own because run.sh has all libraries start with one thread.
         """
         errors = io.StringIO()
-        with redirect_stdout(io.StringIO()), redirect_stderr(errors):
+        with redirect_stdout(stdout or io.StringIO()), redirect_stderr(errors):
             return main([*argv, "--shard", str(self.root)]), errors.getvalue()
 
     def output(self, name: str) -> bytes:
