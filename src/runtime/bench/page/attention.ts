@@ -2,6 +2,7 @@ import type { CapacityReport, CardReport } from "../../../protocol/capacity-repo
 import { peakRemarks } from "../peak/remarks.ts"
 import { changeOf } from "../report/compare.ts"
 import { cardPart, hostPart, type Part, workPart } from "../report/parts.ts"
+import { togetherRemarks } from "../report/together-remarks.ts"
 import { across } from "./across.ts"
 import { dateOf } from "./head.ts"
 import { html, type Markup, prose } from "./html.ts"
@@ -35,6 +36,7 @@ export function noticesOf(report: CapacityReport, previous: CapacityReport | nul
     // The first says whose peak it is; the others say what cannot be.
     ...aboutCards(card => peakRemarks(card).slice(1)),
     ...aboutCards(({ timeline }) => [heldBack(timeline)]),
+    ...aboutCards(togetherRemarks),
     ...aboutCards((_, at) => [weak(cards, at)]),
     ...aboutCards(card => [worse(cardPart(card, previous))]),
     ...others.flatMap(({ what, ...place }) => (what === null ? [] : [{ ...place, what }])),

@@ -2,6 +2,7 @@ import type { Adapter, CapacityReport, CardReport } from "../../../protocol/capa
 import { peakRemarks } from "../peak/remarks.ts"
 import { cardPart } from "../report/parts.ts"
 import { sustainedRemarks } from "../report/sustained-remarks.ts"
+import { togetherRemarks } from "../report/together-remarks.ts"
 import type { Draw } from "./draw.ts"
 import { figuresTable, unmeasuredList } from "./figures.ts"
 import { factsLine, gibOf } from "./head.ts"
@@ -29,9 +30,9 @@ ${figuresTable(part, "Figures: the median of all repeats")}${remarks(card)}${sou
 `
 }
 
-/** Whose peak the shares are of, or why there are none; and how it stood its long run. */
+/** Whose peak the shares are of, or why there are none; how it stood its long run, and how the others at work. */
 function remarks(card: CardReport): Content {
-  return [...peakRemarks(card), ...sustainedRemarks(card.timeline)].map(
+  return [...peakRemarks(card), ...sustainedRemarks(card.timeline), ...togetherRemarks(card)].map(
     remark => html`<p class="note">${remark}</p>\n`,
   )
 }

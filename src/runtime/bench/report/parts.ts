@@ -5,6 +5,7 @@ import { peakRemarks } from "../peak/remarks.ts"
 import { cardPeakOf } from "../peak/share.ts"
 import { changeOf } from "./compare.ts"
 import { sustainedRemarks } from "./sustained-remarks.ts"
+import { togetherRemarks } from "./together-remarks.ts"
 
 /** Some part of the machine, and what was measured of it. */
 export interface Part {
@@ -56,6 +57,7 @@ export function cardPart(card: CardReport, previous: CapacityReport | null): Par
       ...peakRemarks(card),
       ...soundness.map(one => `${one.test}: ${outcomeOf(one)}`),
       ...sustainedRemarks(timeline),
+      ...togetherRemarks(card),
       ...faults.map(({ message, hint }) => `${message} ${hint}`),
     ],
   }
