@@ -58,7 +58,7 @@ export class OwnEngine {
     await endOf(this.#daemon, "SIGKILL")
     await endOf(this.#containerd, "SIGKILL")
     this.#containerd = null
-    for (const { pid } of [...shims, ...held]) process.kill(pid, "SIGKILL")
+    for (const { pid } of [...shims, ...held]) killed(pid)
   }
 
   /** Whether a process of a container is there, as the machine sees it: also while the engine is away. */
@@ -138,6 +138,15 @@ async function processes(): Promise<Process[]> {
 
 function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null
+}
+
+/** A shell's short-lived child may have ended since it was seen. */
+function killed(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL")
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error
+  }
 }
 
 async function endOf(child: ChildProcess | null, how: NodeJS.Signals): Promise<void> {
