@@ -13,6 +13,9 @@ const reason = await whyNoOwnEngine()
 if (reason !== null) process.stderr.write(`tests with an engine of their own are skipped: ${reason}\n`)
 const within = test.skipIf(reason !== null)
 
+/** Sixteen seconds: also on a busy machine its progress is heard long before its end. */
+const STEPS = 160
+
 const engines: OwnEngine[] = []
 afterAll(async () => {
   for (const engine of engines) await engine.close()
@@ -47,13 +50,13 @@ within.for(["SIGKILL", "SIGTERM"] as const)(
   { timeout: 180_000 },
   async how => {
     const { own, bench } = await ownBench()
-    const { end, ran, seen } = await through(bench, counting(80), async () => {
+    const { end, ran, seen } = await through(bench, counting(STEPS), async () => {
       await own.end(how)
       await sleep(3000)
       await own.start()
     })
     expect(end).toEqual(expect.objectContaining({ step: "settled" }))
-    expect(await outputText(bench, ran.outputs[0]?.digest as never)).toBe(counted(80))
+    expect(await outputText(bench, ran.outputs[0]?.digest as never)).toBe(counted(STEPS))
     expect(await outputText(bench, ran.log)).toMatch(/begun at [1-9]/)
     expect(seen.filter(({ step }) => step === "running")).toHaveLength(2)
     expect(bench.proofs).toHaveLength(1)
@@ -63,12 +66,12 @@ within.for(["SIGKILL", "SIGTERM"] as const)(
 
 within("a machine that loses its power while a shard runs costs no shard", { timeout: 180_000 }, async () => {
   const { own, bench } = await ownBench()
-  const { end, ran, seen } = await through(bench, counting(80), async () => {
+  const { end, ran, seen } = await through(bench, counting(STEPS), async () => {
     await own.crash()
     await own.start()
   })
   expect(end).toEqual(expect.objectContaining({ step: "settled" }))
-  expect(await outputText(bench, ran.outputs[0]?.digest as never)).toBe(counted(80))
+  expect(await outputText(bench, ran.outputs[0]?.digest as never)).toBe(counted(STEPS))
   expect(await outputText(bench, ran.log)).toMatch(/begun at [1-9]/)
   expect(seen.filter(({ step }) => step === "running")).toHaveLength(2)
   await bench.close()
