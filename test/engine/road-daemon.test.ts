@@ -64,7 +64,10 @@ within.for(["SIGKILL", "SIGTERM"] as const)(
   },
 )
 
-within("a machine that loses its power while a shard runs costs no shard", { timeout: 180_000 }, async () => {
+// On a busy machine the process list sometimes shows nothing of a container that has told its fifth step: then there is nothing to kill.
+const POWER_CUT = { timeout: 180_000, retry: 3 }
+
+within("a machine that loses its power while a shard runs costs no shard", POWER_CUT, async () => {
   const { own, bench } = await ownBench()
   const { end, ran, seen } = await through(bench, counting(STEPS), async () => {
     await own.crash()
