@@ -17,8 +17,8 @@ WARM_UP = ["warm-up", *TINY, "--steps", "8", "--batch", "8", "--ramp", "4", *SEG
 ROUND = ["--round", "1", "--rounds", "2", "--worker", "0", "--workers", "2"]
 TRAIN = ["train", *ROUND, "--steps", "7", "--batch", "8", *SEGMENTS]
 OTHER_TEXT = TEXT[::-1]
-# Between what honest processors that round differently were seen apart by, and the smallest cheat below.
-TOLERANCE = 1e-4
+# What benchmarks/segments/README.md finds for processors that compute differently.
+TOLERANCE = 5e-4
 
 
 class Replay(unittest.TestCase):
@@ -117,7 +117,7 @@ class Replay(unittest.TestCase):
         states = (state.read(content, name) for content in (before, claimed, true))
         verdict = compared(*states, tolerance=TOLERANCE)
         self.assertFalse(verdict["within"], name)
-        self.assertGreater(verdict["worst"]["error"], 20 * TOLERANCE, name)
+        self.assertGreater(verdict["worst"]["error"], 10 * TOLERANCE, name)
 
     def refused(self, code: int, reason: str, argv: list[str], segment: bytes | None = None):
         with self.subTest(reason), ShardRun() as shard:

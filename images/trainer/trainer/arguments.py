@@ -82,7 +82,7 @@ def _phases(parser: ArgumentParser) -> list[ArgumentParser]:
 
 def _compare_flags(parser: ArgumentParser) -> None:
     _common_flags(parser)
-    parser.add_argument("--tolerance", type=_positive, required=True, help="largest relative error that is let pass")
+    parser.add_argument("--tolerance", type=_positive, default=5e-4, help="largest relative error that passes")
 
 
 def _common_flags(parser: ArgumentParser) -> None:

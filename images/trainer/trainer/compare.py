@@ -1,4 +1,8 @@
-"""compare: how far a claimed state is from the one that a replay reached. Needs no PyTorch, so it starts at once."""
+"""compare: how far a claimed state is from the one that a replay reached. Needs no PyTorch, so it starts at once.
+
+The default tolerance is ten times the largest error between CPUs that compute in float32 (benchmarks/segments/README.md).
+Other hardware has to be measured.
+"""
 
 import math
 from argparse import Namespace
