@@ -65,6 +65,7 @@ const CLIENT: Record<ClientType, { summary: string; answer?: MarketType | Market
   watch: { summary: "Asks for a job's state now and at each change.", answer: "job" },
   jobs: { summary: "Asks for the identity's latest jobs.", answer: "jobList" },
   account: { summary: "Asks for the identity's credits.", answer: "account" },
+  release: { summary: "Asks for the bond to be paid out.", answer: "account" },
   ack: { summary: "How far the client has received, when nothing else says so." },
 }
 
@@ -81,6 +82,8 @@ const MARKET: Record<MarketType, string> = {
   renewed: "The lease's new deadline.",
   kept: "The checkpoint is kept for the shard's next holder.",
   receipt: "The signed answer to an accepted proof.",
+  committed:
+    "The proof is logged, and is paid once its audits are over; hand it in again, with what is to be shown.",
   abandoned: "The lease is given back, now or earlier.",
   cancel: "The lease is over: stop the shard.",
   submitted: "The job's id.",

@@ -6,9 +6,11 @@ export type Posting = Omit<PostingEntry["spec"], "at">
 /** One account's part of a posting, in micro-credits; below zero for what leaves it. */
 export type Leg = Posting["legs"][number]
 
+const CHARGED = ["work", "bond", "fee"]
+
 /** What a settlement takes for the host's work and the marketplace's fee, in micro-credits; royalties come on top. */
 export function chargedBy(legs: readonly Leg[]): number {
-  const counted = legs.filter(({ for: purpose }) => purpose === "work" || purpose === "fee")
+  const counted = legs.filter(({ for: purpose = "" }) => CHARGED.includes(purpose))
   return counted.reduce((sum, { amount }) => sum + amount, 0)
 }
 

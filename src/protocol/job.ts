@@ -1,4 +1,5 @@
 import { z } from "zod"
+import { AuditPolicy } from "./audit.ts"
 import { MicroCredits } from "./credits.ts"
 import { Blob, Digest, FileName, NamedBlob } from "./digest.ts"
 import { KeyId } from "./keys.ts"
@@ -50,6 +51,8 @@ const shared = {
     .max(ROYALTIES_LIMIT)
     .refine(areBounded, "must come to at most 50 percent together")
     .optional(),
+  /** How its shards are audited; not at all when not given. */
+  audit: AuditPolicy.optional(),
 }
 
 /** The byte-level transformer that the reference trainer builds; the product of width and depth makes its size. */
@@ -109,7 +112,7 @@ export type BatchJob = z.infer<typeof BatchJob>
 export const JobSpec = z.discriminatedUnion("kind", [TrainJob, BatchJob])
 export type JobSpec = z.infer<typeof JobSpec>
 
-export const ShardState = z.enum(["ready", "offered", "leased", "settled", "failed"])
+export const ShardState = z.enum(["ready", "offered", "leased", "committed", "settled", "failed"])
 export type ShardState = z.infer<typeof ShardState>
 
 export const ShardStatus = z.strictObject({

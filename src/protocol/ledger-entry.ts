@@ -30,21 +30,22 @@ export const SignedEntry = z.strictObject({
 })
 export type SignedEntry = z.infer<typeof SignedEntry>
 
-/** `identity:` holds what was granted, `earned:` what was paid for work and for data. */
+/** `identity:` holds what was granted, `earned:` what was paid for work and for data, `bond:` what is lost with a failed audit. */
 export const Account = z.union([
   z.enum(["issuer", "market"]),
   z.templateLiteral(["identity:", KeyId]),
   z.templateLiteral(["earned:", KeyId]),
+  z.templateLiteral(["bond:", KeyId]),
   z.templateLiteral(["escrow:", JobId]),
 ])
 export type Account = z.infer<typeof Account>
 
-export const PostingKind = z.enum(["grant", "submission", "settlement", "refund"])
+export const PostingKind = z.enum(["grant", "submission", "settlement", "refund", "forfeit", "release"])
 export type PostingKind = z.infer<typeof PostingKind>
 
-/** What a settlement's leg pays: the host's work, the marketplace's fee, or the owner of a data set, by its name. */
+/** What a settlement's leg pays: the host's work, what of it goes to its bond, the marketplace's fee, or the owner of a data set, by its name. */
 export const Purpose = z.union([
-  z.enum(["work", "fee"]),
+  z.enum(["work", "bond", "fee"]),
   z.templateLiteral(["royalty/", z.string().max(100)]),
 ])
 export type Purpose = z.infer<typeof Purpose>

@@ -102,6 +102,8 @@ const fromClient = {
   watch: { job: JobId },
   jobs: {},
   account: {},
+  /** Has the bond paid out; from then on every shard is audited again. */
+  release: {},
   /** Says nothing but its `ack`. */
   ack: {},
 }
@@ -121,6 +123,11 @@ const fromMarket = {
   /** The checkpoint is kept for as long as the shard is open. */
   kept: held,
   receipt: { lease: LeaseId, ...Receipt.shape },
+  /**
+   * The proof is in the ledger, and is paid when its audits, and those of the agent's proofs before it, are over: hand it in again to
+   * hear of them. What it commits to and is to be shown in `reveal` has to be uploaded first.
+   */
+  committed: { ...held, reveal: z.array(Digest).max(2048) },
   /** The lease is not held any more, whether this or something earlier ended it. */
   abandoned: held,
   cancel: { ...held, reason: z.string() },
@@ -129,11 +136,15 @@ const fromMarket = {
   jobList: { jobs: z.array(JobStatus) },
   /** Says nothing but its `ack`. */
   ack: {},
-  /** All that can be spent, and what of it was `granted` and what is one's `own`; `earned` and `spent` are over all time. */
+  /**
+   * All that can be spent, and what of it was `granted` and what is one's `own`; the `bond` is kept back besides; `earned` and `spent` are
+   * over all time.
+   */
   account: {
     balance: z.int(),
     granted: MicroCredits,
     own: MicroCredits,
+    bond: MicroCredits,
     earned: MicroCredits,
     spent: MicroCredits,
     escrow: MicroCredits,

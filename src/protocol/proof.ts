@@ -3,6 +3,7 @@ import { canonicalJson, type Digest, digestOf, type NamedBlob } from "./digest.t
 import { JobId } from "./job.ts"
 import { Lease, Timestamp } from "./lease.ts"
 import { Price } from "./price.ts"
+import { RUN_LOG } from "./run-log.ts"
 import { Checkpoint, commandDigest, Image, ShardSpec, specDigest } from "./shard-spec.ts"
 import { Resource, resource, STATEMENT_TYPE } from "./statement.ts"
 
@@ -101,6 +102,8 @@ export type ProofStatement = z.infer<typeof ProofStatement>
 export interface RunRecord {
   outputs: NamedBlob[]
   log: Digest
+  /** The root over the lines of its run log; none where it has none. */
+  runLog?: Digest | undefined
   exit: number
   startedOn: string
   finishedOn: string
@@ -136,7 +139,7 @@ export function proofStatement(assignment: Assignment, run: RunRecord): ProofSta
           zg_exit: run.exit,
           zg_previous: run.previous,
         },
-        byproducts: [resource("log", run.log)],
+        byproducts: [resource("log", run.log), ...(run.runLog ? [resource(RUN_LOG, run.runLog)] : [])],
       },
     },
   }

@@ -24,7 +24,7 @@ export const ReceiptStatement = z.strictObject({
       job: JobId,
       lease: LeaseId,
       agent: KeyId,
-      /** What the agent gets for its work, after the fee. */
+      /** What the agent gets for its work, after the fee, with what of it goes to its bond. */
       paid: MicroCredits,
       /** What the job was charged for that work; receipts of before this was said have none. */
       charge: Charge.optional(),

@@ -94,6 +94,11 @@ export const ShardSpec = z.strictObject({
   limits: Limits,
   /** Whether the next host goes on from where the last one had come; without it, it begins anew. */
   checkpoints: z.literal("travel").optional(),
+  /**
+   * The run is cut into segments for audits: the program tells of them in the output `run-log.jsonl`, and leaves the state after each, and
+   * that before the first, in `/shard/checkpoint/segments`, where its host keeps them until the proof is settled.
+   */
+  segments: z.literal("kept").optional(),
 })
 export type ShardSpec = z.infer<typeof ShardSpec>
 

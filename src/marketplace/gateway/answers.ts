@@ -9,6 +9,7 @@ import { register } from "../book/registration.ts"
 import { takeReport } from "../book/reporting.ts"
 import { settle } from "../book/settling.ts"
 import { submit } from "../book/submission.ts"
+import { release } from "../ledger/posting.ts"
 import { outOfPlace } from "./handshake.ts"
 import type { Peer } from "./roster.ts"
 
@@ -57,6 +58,12 @@ const ANSWERS: Answers = {
   },
   jobs: async (exchange, { agent }) => jobList(exchange, agent),
   account: async ({ ledger }, { agent }) => ledger.statement(agent),
+  release: ({ db, ledger }, { agent }) =>
+    db.write(() => {
+      const bond = ledger.balance(`bond:${agent}`)
+      if (bond > 0) ledger.append(release(agent, bond))
+      return ledger.statement(agent)
+    }),
   ack: async () => {},
 }
 

@@ -118,6 +118,7 @@ export class Ledger {
     return {
       type: "account",
       ...{ balance: granted + own, granted, own },
+      bond: MicroCredits.parse(this.balance(`bond:${identity}`)),
       // Payments of before there were two accounts went to the first.
       earned: MicroCredits.parse(
         this.#sum("account IN (?, ?) AND kind = 'settlement'", `earned:${identity}`, `identity:${identity}`),

@@ -81,6 +81,15 @@ function payments(agent: KeyId, amount: number, { feeBasisPoints, royalties = []
   ]
 }
 
+/** A bond that is paid out. */
+export function release(agent: KeyId, amount: number): Posting {
+  const legs: Leg[] = [
+    { account: `bond:${agent}`, amount: -amount },
+    { account: `earned:${agent}`, amount },
+  ]
+  return { kind: "release", about: { agent }, legs }
+}
+
 function moving(legs: Leg[]): Leg[] {
   return legs.filter(({ amount }) => amount !== 0)
 }

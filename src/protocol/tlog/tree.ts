@@ -43,6 +43,15 @@ export function rootOf(size: number, read: ReadNode): Hash {
   return hashOf([0, size], read)
 }
 
+/** The root of a small tree, from all of its leaves' hashes. */
+export function rootOfLeaves(leaves: readonly Hash[]): Hash {
+  if (leaves.length === 0) return EMPTY_ROOT
+  const [only, ...more] = leaves as [Hash, ...Hash[]]
+  if (more.length === 0) return only
+  const cut = cutOf(leaves.length)
+  return nodeHash(rootOfLeaves(leaves.slice(0, cut)), rootOfLeaves(leaves.slice(cut)))
+}
+
 /**
  * What an inclusion proof consists of (RFC 6962, 2.1.1), the leaf's neighbour first.
  * @throws RangeError for a leaf that is not in the tree.

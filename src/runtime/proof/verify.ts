@@ -8,6 +8,7 @@ import { checkLedgerProof, type LedgerProof, type ProvenEntries } from "../../pr
 import { amountOf, type Charge, chargeOf, chargeText } from "../../protocol/price.ts"
 import { type Assignment, dependencies, ProofStatement, ranMs, subjects } from "../../protocol/proof.ts"
 import { ReceiptStatement } from "../../protocol/receipt.ts"
+import { RUN_LOG } from "../../protocol/run-log.ts"
 import { openBundle, type Resource, resource } from "../../protocol/statement.ts"
 
 /** A field of a statement, what it says and what it has to say. */
@@ -106,7 +107,8 @@ function paidTo(agent: KeyId, legs: readonly Leg[], charge: Charge | undefined):
   const toAgent = legs.filter(({ account, for: purpose }) =>
     charge === undefined
       ? account === `identity:${agent}`
-      : account === `earned:${agent}` && purpose === "work",
+      : (account === `earned:${agent}` && purpose === "work") ||
+        (account === `bond:${agent}` && purpose === "bond"),
   )
   return toAgent.reduce((sum, { amount }) => sum + amount, 0)
 }
@@ -126,7 +128,7 @@ function proofClaims({ subject, predicate }: ProofStatement, granted: Assignment
     ["lease.notAfter", said.lease.notAfter, lease.notAfter],
     ["resolvedDependencies", resolvedDependencies, dependencies(granted)],
     ["subject", names(subject), ["result", ...spec.outputs.map(name => `output/${name}`)]],
-    ["byproducts", names(byproducts), ["log"]],
+    ["byproducts", names(byproducts), spec.segments === "kept" ? ["log", RUN_LOG] : ["log"]],
     ["invocationId", metadata.invocationId, `${lease.id}/${lease.epoch}`],
     ["zg_exit", metadata.zg_exit, 0],
     ["finishedOn", Date.parse(metadata.startedOn) <= Date.parse(metadata.finishedOn), true],
