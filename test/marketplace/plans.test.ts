@@ -9,6 +9,7 @@ import {
   compareArgv,
   finishArgv,
   replayArgv,
+  segmentsOf,
   trainArgv,
   warmUpArgv,
 } from "../../src/marketplace/plans/trainer.ts"
@@ -109,6 +110,46 @@ test("results are the last parameters, both samples and the last metrics", () =>
   ])
 })
 
+const spot = (segments: number) => ({ kind: "spot", segments, drawn: 1, tolerance: null, share: 0 }) as const
+const specOf = (order: PlannedShard[], label: string) => order.find(shard => shard.label === label)?.spec
+
+test("shards that take steps are cut into segments where audits draw some, and tell of them", () => {
+  const { order } = walk({ ...job, audit: spot(3) })
+  const [warmUp, train] = [specOf(order, "warm-up"), specOf(order, "round-2/train-1")]
+  expect(warmUp).toMatchObject({ segments: "kept", outputs: expect.arrayContaining(["run-log.jsonl"]) })
+  expect(train).toMatchObject({ segments: "kept", outputs: expect.arrayContaining(["run-log.jsonl"]) })
+  expect(warmUp?.command.argv).toContain("--segment-steps=7")
+  expect(train?.command.argv).toContain("--segment-steps=2")
+  const whole = order.filter(({ spec }) => spec.segments === undefined)
+  expect(whole.map(({ label }) => label.split("/").at(-1))).toEqual([
+    ...["untrained", "evaluate", "reduce", "evaluate", "reduce", "evaluate"],
+  ])
+  for (const { spec } of order) ShardSpec.parse(spec)
+  for (const audit of [undefined, spot(1), { kind: "replicate", copies: 2, quorum: 2, share: 0 } as const])
+    expect(walk({ ...job, ...(audit && { audit }) }).order.map(({ spec }) => segmentsOf(spec))).toEqual(
+      Array(total(job)).fill(null),
+    )
+})
+
+test("a shard has as many segments as its steps fill, never more than were asked for", () => {
+  const segments = fc.integer({ min: 2, max: 1024 })
+  fc.assert(
+    fc.property(segments, fc.integer({ min: 1, max: 5000 }), (asked, steps) => {
+      const spec = specOf(
+        plan({ ...job, audit: spot(asked), warmUp: { ...job.warmUp, steps } }, new Map()),
+        "warm-up",
+      )
+      const count = segmentsOf(spec as ShardSpec)
+      const each = Math.ceil(steps / asked)
+      expect(count).toBeLessThanOrEqual(asked)
+      expect([(count as number) * each >= steps, ((count as number) - 1) * each < steps]).toEqual([
+        true,
+        true,
+      ])
+    }),
+  )
+})
+
 test("an audit replays the shard's own command line", () => {
   const argv = trainArgv(job, 2, 1)
   expect(replayArgv(argv, 3)).toEqual([
@@ -130,10 +171,11 @@ test("the trainer understands every command line of the plan and of an audit", c
     "import json, sys; from trainer.arguments import parse\nfor a in json.load(sys.stdin): parse(a)"
   const found = spawnSync("python3", ["-c", "import argparse"])
   if (found.error) skip(context, "there is no python3 to run the trainer's own parser with")
-  const planned = [job, trainJob(["a", "b"], "h", { sample: { prompt: "", bytes: 0 } })]
+  const planned = [job, trainJob(["a", "b"], "h", { sample: { prompt: "", bytes: 0 }, audit: spot(4) })]
     .flatMap(one => walk(one).order)
     .map(({ spec }) => spec.command.argv)
-  const replays = [warmUpArgv(job), trainArgv(job, 1, 0)].map(argv => replayArgv(argv, 0))
+  const audited = { ...job, audit: spot(2) }
+  const replays = [warmUpArgv(audited), trainArgv(audited, 1, 0)].map(argv => replayArgv(argv, 0))
   const audits = [...replays, finishArgv("warm-up"), finishArgv("train"), compareArgv(1e-4)]
   const lines = [...planned, ...audits].map(argv => {
     expect(argv.slice(0, 3)).toEqual(["python3", "-m", "trainer"])
@@ -163,9 +205,22 @@ test.each<[string, JobSpec]>([
     "a momentum that never slows down",
     trainJob(["a", "b"], "h", { outer: { learningRate: 1, momentum: 1 } }),
   ],
+  ["a batch whose segments are to be drawn", batchJob(1, { audit: spot(2) })],
+  [
+    "segments of checkpoints that travel",
+    trainJob(["a", "b"], "h", { audit: spot(2), checkpoints: "travel" }),
+  ],
   ["a price beyond exact integers", batchJob(3, { pricePerShard: (2 ** 52) as never })],
 ])("%s is refused", (_, bad) => {
   expect(() => checkJob(bad)).toThrow(/The job is refused/)
+})
+
+test.each<[string, JobSpec]>([
+  ["a batch whose shards are run again whole", batchJob(1, { audit: spot(1) })],
+  ["checkpoints that travel", trainJob(["a", "b"], "h", { audit: spot(1), checkpoints: "travel" })],
+  ["segments to draw from", trainJob(["a", "b"], "h", { audit: spot(10) })],
+])("%s is taken", (_, good) => {
+  expect(() => checkJob(good)).not.toThrow()
 })
 
 test("losses are read from evaluations only", () => {

@@ -5,6 +5,7 @@ import { withRoyalties } from "../ledger/posting.ts"
 import { planBatch, resultName, resultsOfBatch } from "./batch.ts"
 import { type PlannedShard, refused, type Settled } from "./planned.ts"
 import { checkTrain, planTrain, resultsOfTrain, totalOfTrain } from "./train.ts"
+import { segmentsAsked } from "./trainer.ts"
 
 /** More result files than this would not fit into one `job` frame. */
 const RESULTS_LIMIT = 2048
@@ -34,8 +35,24 @@ export function results(job: JobSpec, settled: Settled): NamedBlob[] {
 export function checkJob(job: JobSpec): void {
   if (!Number.isSafeInteger(mostOfJob(job)))
     throw refused("its price times its shards is no exact number", "Offer less for each shard.")
+  checkSegments(job)
   if (job.kind === "train") checkTrain(job)
   else checkBatch(job)
+}
+
+function checkSegments(job: JobSpec): void {
+  const segments = segmentsAsked(job)
+  if (segments === 1) return
+  if (job.kind === "batch")
+    throw refused(
+      `its audits ask for ${segments} segments, and nobody knows the states between those of a batch's programs`,
+      "Have whole shards run again: segments: 1, drawn: 1.",
+    )
+  if (job.checkpoints === "travel")
+    throw refused(
+      `its audits ask for ${segments} segments, whose states stay with the host that made them, and its checkpoints travel`,
+      "Leave `checkpoints` out, or have whole shards run again: segments: 1, drawn: 1.",
+    )
 }
 
 function checkBatch({ shards }: BatchJob): void {

@@ -1,8 +1,9 @@
 import type { Blob, FileName, NamedBlob } from "../../protocol/digest.ts"
 import type { TrainJob } from "../../protocol/job.ts"
+import { RUN_LOG_FILE } from "../../protocol/run-log.ts"
 import type { ShardSpec } from "../../protocol/shard-spec.ts"
 import { output, type PlannedShard, refused, type Settled } from "./planned.ts"
-import { evaluateArgv, reduceArgv, trainArgv, warmUpArgv } from "./trainer.ts"
+import { evaluateArgv, reduceArgv, segmentsAsked, trainArgv, warmUpArgv } from "./trainer.ts"
 
 /** Shards before the first round: `untrained`, `warm-up`, `warm-up/evaluate`. */
 const PRELUDE = 3
@@ -18,6 +19,7 @@ const MOMENTUM = file("momentum.safetensors")
 const UPDATE = file("update.safetensors")
 const METRICS = file("metrics.json")
 const SAMPLE = file("sample.txt")
+const RUN_LOG = file(RUN_LOG_FILE)
 
 /** Each round has W train shards, a reduce and an evaluation. */
 export function totalOfTrain({ rounds, workers }: TrainJob): number {
@@ -76,7 +78,7 @@ function untrained(job: TrainJob): PlannedShard {
 
 function warmUp(job: TrainJob): PlannedShard {
   const outputs = [PARAMETERS, OPTIMIZER, METRICS]
-  return { index: 1, label: "warm-up", spec: spec(job, warmUpArgv(job), slices(job, 0, 1), outputs) }
+  return { index: 1, label: "warm-up", spec: learning(job, warmUpArgv(job), slices(job, 0, 1), outputs) }
 }
 
 /** @param round 0 evaluates the warm-up. */
@@ -95,7 +97,7 @@ function trainers(job: TrainJob, settled: Settled, round: number, parameters: Na
   return Array.from({ length: job.workers }, (_, worker) => ({
     index: firstOf(job, round) + worker,
     label: `round-${round}/train-${worker}`,
-    spec: spec(
+    spec: learning(
       job,
       trainArgv(job, round, worker),
       [parameters, optimizer, ...slices(job, worker, job.workers)],
@@ -134,6 +136,12 @@ function heldOut(job: TrainJob): NamedBlob {
 
 function named(name: string, blob: Blob | undefined): NamedBlob | undefined {
   return blob && { ...blob, name: file(name) }
+}
+
+/** A shard that takes steps: its audits may have it cut into segments. */
+function learning(job: TrainJob, argv: string[], inputs: NamedBlob[], outputs: FileName[]): ShardSpec {
+  if (segmentsAsked(job) === 1) return spec(job, argv, inputs, outputs)
+  return { ...spec(job, argv, inputs, [...outputs, RUN_LOG]), segments: "kept" }
 }
 
 function spec(

@@ -1,4 +1,5 @@
-import type { TrainJob } from "../../protocol/job.ts"
+import type { JobSpec, TrainJob } from "../../protocol/job.ts"
+import type { ShardSpec } from "../../protocol/shard-spec.ts"
 
 const PROGRAM = ["python3", "-m", "trainer"]
 
@@ -9,6 +10,7 @@ export function warmUpArgv(job: TrainJob): string[] {
     batch: job.batch,
     ...shape(job),
     learningRate: job.warmUp.learningRate,
+    ...segments(job, job.warmUp.steps),
     ...machine(job),
   })
 }
@@ -22,6 +24,7 @@ export function trainArgv(job: TrainJob, round: number, worker: number): string[
     workers: job.workers,
     ...job.inner,
     batch: job.batch,
+    ...segments(job, job.inner.steps),
     ...machine(job),
   })
 }
@@ -42,6 +45,17 @@ export function evaluateArgv(job: TrainJob, { untrained, sample }: { untrained: 
   })
 }
 
+/** Into how many segments its audits have a shard cut, which may have fewer steps than that; 1 for one that is audited whole. */
+export function segmentsAsked({ audit }: Pick<JobSpec, "audit">): number {
+  return audit?.kind === "spot" ? audit.segments : 1
+}
+
+/** How many segments the run of a warm-up or train shard has, as its command line says; null for one that is audited whole. */
+export function segmentsOf({ segments, command }: Pick<ShardSpec, "segments" | "command">): number | null {
+  if (segments !== "kept") return null
+  return Math.ceil(numberIn(command.argv, "--steps=") / numberIn(command.argv, "--segment-steps="))
+}
+
 /** The command line of a warm-up or train shard, turned into that of one of its segments again; `segment` counts from 0. */
 export function replayArgv(argv: readonly string[], segment: number): string[] {
   return [...argv.slice(0, PROGRAM.length), "replay", ...argv.slice(PROGRAM.length), `--segment=${segment}`]
@@ -59,6 +73,16 @@ export function compareArgv(tolerance: number): string[] {
 
 function shape({ model: { layers, width, heads, context } }: TrainJob) {
   return { layers, width, heads, context }
+}
+
+/** All segments have this many steps, but the last, which may have fewer. */
+function segments(job: TrainJob, steps: number) {
+  const asked = segmentsAsked(job)
+  return asked > 1 && { segmentSteps: Math.ceil(steps / asked) }
+}
+
+function numberIn(argv: readonly string[], flag: string): number {
+  return Number(argv.find(argument => argument.startsWith(flag))?.slice(flag.length))
 }
 
 function machine({ seed, resources }: TrainJob) {
