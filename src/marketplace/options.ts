@@ -1,5 +1,7 @@
 import type { Logger } from "pino"
 import { MicroCredits } from "../protocol/credits.ts"
+import type { Digest } from "../protocol/digest.ts"
+import { AUDIT_DEFAULTS, type AuditTerms } from "./audit/terms.ts"
 import type { Witness } from "./ledger/cosign.ts"
 
 /** What a marketplace promises and demands; all durations in milliseconds. */
@@ -16,6 +18,12 @@ export interface Terms {
   unmatchedMs: number
   /** How often a shard may be abandoned before its job fails. */
   attempts: number
+  /** How often agents are audited, and what they lose by a wrong result. */
+  audit: AuditTerms
+  /** The images whose programs do the same whenever they run: agents have bonds at stake under these alone. */
+  vouched: readonly Digest[]
+  /** How long an agent has to show the states that are drawn. */
+  revealMs: number
   /** How long a shard is not offered again to an agent that declined, ignored or lost it. */
   coolOffMs: number
 }
@@ -42,5 +50,8 @@ export const MARKET_DEFAULTS: Terms = {
   offerMs: 10_000,
   unmatchedMs: 600_000,
   attempts: 3,
+  audit: AUDIT_DEFAULTS,
+  vouched: [],
+  revealMs: 600_000,
   coolOffMs: 5_000,
 }

@@ -122,6 +122,48 @@ CREATE INDEX shard_by_agent ON shard (agent, state);
 CREATE INDEX proof_by_agent ON proof (agent, entry);
 `
 
+// A proof of an audited job is committed before it is settled, and what audits it are shards, too: `claim` is the proof that one audits.
+// They keep the label of the shard that they run again. SQLite changes no CHECK, so the table is made anew.
+const AUDITS = `
+CREATE TABLE shard_with_audits (
+  job TEXT NOT NULL REFERENCES job, idx INTEGER NOT NULL, label TEXT NOT NULL, spec TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('ready', 'leased', 'committed', 'settled', 'failed')),
+  ready_at INTEGER NOT NULL, attempt INTEGER NOT NULL DEFAULT 0,
+  lease TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL DEFAULT 1,
+  nonce TEXT, granted_until INTEGER, not_after INTEGER, agent TEXT, slot TEXT,
+  step INTEGER NOT NULL DEFAULT 0, steps INTEGER NOT NULL DEFAULT 0, loss REAL,
+  outputs TEXT, proof TEXT, checkpoint TEXT, began_from TEXT, price TEXT, granted_at INTEGER, cost INTEGER,
+  claim TEXT, part INTEGER, turn INTEGER, auditor TEXT, candidates TEXT, lost TEXT,
+  PRIMARY KEY (job, idx)
+) STRICT, WITHOUT ROWID;
+INSERT INTO shard_with_audits (job, idx, label, spec, state, ready_at, attempt, lease, epoch, nonce, granted_until, not_after,
+  agent, slot, step, steps, loss, outputs, proof, checkpoint, began_from, price, granted_at, cost)
+SELECT job, idx, label, spec, state, ready_at, attempt, lease, epoch, nonce, granted_until, not_after,
+  agent, slot, step, steps, loss, outputs, proof, checkpoint, began_from, price, granted_at, cost FROM shard;
+DROP TABLE shard;
+ALTER TABLE shard_with_audits RENAME TO shard;
+CREATE UNIQUE INDEX shard_by_label ON shard (job, label) WHERE claim IS NULL;
+CREATE INDEX shard_by_state ON shard (state, ready_at);
+CREATE INDEX shard_by_agent ON shard (agent, state);
+CREATE INDEX shard_by_claim ON shard (claim, part, turn) WHERE claim IS NOT NULL;
+
+-- What was handed in and is not paid before its audits are over; answers are those of auditors, and name the claim.
+CREATE TABLE commitment (
+  proof TEXT PRIMARY KEY, lease TEXT NOT NULL, epoch INTEGER NOT NULL, job TEXT NOT NULL, idx INTEGER NOT NULL,
+  claim TEXT, agent TEXT NOT NULL, kind TEXT NOT NULL, entry INTEGER NOT NULL,
+  spec TEXT NOT NULL, result TEXT NOT NULL, bundle TEXT NOT NULL, outputs TEXT NOT NULL, loss REAL, charge TEXT NOT NULL,
+  state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'settled', 'failed', 'undecided')),
+  checkpoint TEXT, audited_at INTEGER, probability REAL, parts TEXT, verdict TEXT, UNIQUE (lease, epoch)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX commitment_by_state ON commitment (state, entry);
+CREATE INDEX commitment_by_agent ON commitment (agent, state);
+CREATE INDEX commitment_by_result ON commitment (result);
+
+CREATE TABLE audit_record (
+  agent TEXT PRIMARY KEY, passed INTEGER NOT NULL, failed INTEGER NOT NULL, run INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`
+
 /** The marketplace's tables, for `Database`: scripts that are never edited once released, only followed by others. */
 export const MIGRATIONS = [
   STATE,
@@ -133,4 +175,5 @@ export const MIGRATIONS = [
   MERKLE_LOG,
   CREDITS,
   LISTS,
+  AUDITS,
 ] as const

@@ -1,11 +1,11 @@
 import { z } from "zod"
-import { Digest, digestOfHex } from "./digest.ts"
+import { Digest, digestOfHex, type FileName } from "./digest.ts"
 import { Fault } from "./fault.ts"
 import { leafHash } from "./tlog/hash.ts"
 import { rootOfLeaves } from "./tlog/tree.ts"
 
 /** The output that tells of a run's segments, one line each, and the name of its root in the proof. */
-export const RUN_LOG_FILE = "run-log.jsonl"
+export const RUN_LOG_FILE = "run-log.jsonl" as FileName
 export const RUN_LOG = "run-log"
 
 /** A longer one is not read. */

@@ -44,7 +44,7 @@ export class Published {
   get parts() {
     return {
       ...{ log: this.ledger.log, folder: this.folder, identity: this.market, witnesses: this.#witnesses },
-      ...{ clock: () => 1_700_000_000_000, logger: pino({ level: "silent" }) },
+      ...{ clock: () => 1_700_000_000_000, logger: pino({ level: "silent" }), onPublished: () => {} },
     }
   }
 

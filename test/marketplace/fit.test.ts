@@ -19,7 +19,7 @@ const place = (agent: KeyId, id: string, memoryMiB = 1024, measured: Measured | 
   slot: { id, ...cpu(memoryMiB) },
 })
 const ready = (index: number, label: string, memoryMiB = 512): ReadyShard => {
-  return { job, index, label, resources: cpu(memoryMiB), readyAt: index, pays: PAYS }
+  return { job, index, label, resources: cpu(memoryMiB), readyAt: index, pays: PAYS, auditor: null }
 }
 const PAYS: Pays = { price: { per: "shard", amount: 3_000_000 as never }, timeMs: 600_000 }
 const open = { engaged: [], barred: () => false }
@@ -46,7 +46,7 @@ test("a round's train shards go to different agents, also when one was leased be
 })
 
 test("an agent that is barred from a shard does not get it", () => {
-  const barred = (_: ReadyShard, agent: KeyId) => agent === anna
+  const barred = (_: ReadyShard, { agent }: Place) => agent === anna
   expect(pair({ ...open, barred, ready: [ready(0, "x")], free: [place(anna, "0")] })).toEqual([])
 })
 
@@ -92,7 +92,7 @@ const held: ShardRow = {
   ...{ job, index: 0, label: "shard-0", state: "leased", readyAt: 0, attempt: 0 },
   ...{ lease: "l" as never, epoch: 2, nonce: "n" as never, grantedUntil: 100, notAfter: 200 },
   ...{ agent: anna, slot: "0", step: 0, steps: 0, loss: null, proof: null },
-  ...{ grantedAt: 50, cost: null },
+  ...{ grantedAt: 50, cost: null, claim: null },
 }
 
 test("only the holder, at its epoch and in time, may speak for a lease", () => {

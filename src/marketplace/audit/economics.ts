@@ -47,13 +47,14 @@ export function shareAhead(cheat: Cheat, drawn: number, { audited, bond }: Odds)
 }
 
 /**
- * The gain of cheating in so many shards at once, before the first of them is judged. One failure has all the others audited,
+ * The gain of cheating in so many shards at once, before the first of them is judged. One failure has all that came after it audited,
  * because they are not settled yet and the agent has nothing at stake any more.
  */
 export function gainOfBurst(cheat: Cheat, drawn: number, { audited, bond }: Odds, shards: number): number {
   const seen = chanceOfCatch(cheat, drawn)
   const anyOf = (count: number) => 1 - (1 - audited * seen) ** count
-  const voided = shards * seen * (audited + (1 - audited) * anyOf(shards - 1))
+  const undrawn = Array.from({ length: shards }, (_, earlier) => (1 - audited) * anyOf(earlier))
+  const voided = seen * undrawn.reduce((sum, afterFailure) => sum + audited + afterFailure, 0)
   return (shards * cheat.wrong) / cheat.segments - voided - anyOf(shards) * bond
 }
 

@@ -2,7 +2,9 @@ import type { Witness } from "../ledger/cosign.ts"
 import { recordEarlierPostings } from "../ledger/earlier.ts"
 import { Ledger } from "../ledger/ledger.ts"
 import { Publisher } from "../ledger/publisher.ts"
+import { auditOpen } from "./auditing.ts"
 import { Bell } from "./bell.ts"
+import { Commitments } from "./commitment-row.ts"
 import type { Exchange } from "./exchange.ts"
 import { Identities } from "./identity-row.ts"
 import { Jobs } from "./job-row.ts"
@@ -49,8 +51,14 @@ export async function openBook({ ledgerFolder, witnesses, ...parts }: BookParts)
   }
   const { log: entries } = sources.ledger
   await db.write(() => recordEarlierPostings(db.sql, entries))
+  const commitments = new Commitments(db.sql)
   const publisher = await Publisher.open({
     ...{ log: entries, folder: ledgerFolder, identity, witnesses, clock, logger: log },
+    onPublished: ({ checkpoint, size }) =>
+      db
+        .write(() => commitments.drawBy(checkpoint, size))
+        // The next checkpoint draws what this one could not.
+        .catch(error => log.warn({ event: "audit.undrawn", message: (error as Error).message })),
   })
   const watches = new Watches(id => {
     const job = jobs.one(id)
@@ -74,6 +82,7 @@ export async function openBook({ ledgerFolder, witnesses, ...parts }: BookParts)
     jobs,
     watches,
     identities: new Identities(db.sql),
+    commitments,
     proofs: new Proofs(db.sql),
     reports: new Reports(db.sql),
     refusals: new Refusals(),
@@ -98,6 +107,7 @@ async function round(exchange: Exchange, since: UnmatchedSince): Promise<void> {
   exchange.offers.warm(exchange.clock())
   withdrawOverdue(exchange)
   await expireLeases(exchange)
+  await auditOpen(exchange)
   await judgeJobs(exchange, since)
   match(exchange)
   void publish(exchange)

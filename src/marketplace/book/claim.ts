@@ -14,6 +14,9 @@ export type Loss =
   | { cause: "expired" }
   | { cause: "unheld" }
   | { cause: "abandoned"; code: string; message: string }
+  /** Its result was wrong, or nobody could tell. */
+  | { cause: "refuted" }
+  | { cause: "undecided" }
 
 export type AfterLoss =
   | { state: "ready"; epoch: number; attempt: number }
@@ -25,17 +28,23 @@ export function afterLoss(
   loss: Loss,
   { attempts }: Patience,
 ): AfterLoss {
-  const counts = loss.cause === "abandoned" && !isHostsOwn(loss.code)
+  const counts = isShardsOwn(loss)
   const next = { epoch: epoch + 1, attempt: attempt + (counts ? 1 : 0) }
   if (counts && next.attempt >= attempts)
-    return {
-      state: "failed",
-      ...next,
-      reason: `${label} was abandoned ${next.attempt} times, last: ${loss.code}: ${loss.message}`,
-    }
+    return { state: "failed", ...next, reason: `${label} ${failures(next.attempt, loss)}` }
   if (epoch >= attempts * EPOCHS_PER_ATTEMPT)
     return { state: "failed", ...next, reason: `${label} was leased ${epoch} times and never proved` }
   return { state: "ready", ...next }
+}
+
+/** Whether a loss may lie in the shard itself. */
+function isShardsOwn(loss: Loss): loss is Extract<Loss, { cause: "abandoned" | "undecided" }> {
+  return loss.cause === "undecided" || (loss.cause === "abandoned" && !isHostsOwn(loss.code))
+}
+
+function failures(times: number, last: Extract<Loss, { cause: "abandoned" | "undecided" }>): string {
+  if (last.cause === "abandoned") return `was abandoned ${times} times, last: ${last.code}: ${last.message}`
+  return `failed ${times} times, last: no audit could tell whether its result is right`
 }
 
 /** A host that pauses, or whose disk or card is not well, says nothing about the shard. */
@@ -43,11 +52,11 @@ function isHostsOwn(code: string): boolean {
   return code === "shard-paused-too-long" || (isFaultCode(code) && FAULTS[code] === "host")
 }
 
-/** Why a lease that an agent believes to hold is not its own any more; null when it is, or when its proof has been settled. */
+/** Why a lease that an agent believes to hold is not its own any more; null when it is, or when its proof has been taken. */
 export function whyOver(shard: ShardRow | undefined, by: KeyId, epoch: number): string | null {
   if (!shard || epoch > shard.epoch) return "this marketplace granted no such lease"
-  if (shard.epoch === epoch && shard.agent === by && (shard.state === "leased" || shard.state === "settled"))
-    return null
+  const isOwn = shard.epoch === epoch && shard.agent === by
+  if (isOwn && shard.state !== "ready" && shard.state !== "failed") return null
   if (shard.state === "failed") return "its job is over"
   return "the lease ran out or was given back, and the shard is somebody else's"
 }

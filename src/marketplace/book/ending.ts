@@ -19,16 +19,24 @@ export interface Ended {
 }
 
 /** The end of a job inside a write: its open shards are closed, and what is left in escrow goes back. Null when it had ended. */
-export function recordEnd({ jobs, shards, ledger }: Exchange, id: JobId, end: End): Ended | null {
+export function recordEnd(exchange: Exchange, id: JobId, end: End): Ended | null {
+  const { jobs, shards } = exchange
   const job = jobs.one(id)
   if (!job || job.state === "done" || job.state === "failed") return null
   const open = shards.of(id).filter(({ state }) => state === "ready" || state === "leased")
   for (const shard of open)
     shards.update(shard, { state: "failed", epoch: shard.epoch + 1, checkpoint: null })
   jobs.setState(id, end.state, end.reason)
-  const rest = ledger.balance(`escrow:${id}`)
-  if (rest > 0) ledger.append(refund(job.owner, id, rest, ledger.paidFrom(id)))
+  refundRest(exchange, id)
   return { job: id, end, cancelled: open.filter(({ state }) => state === "leased") }
+}
+
+/** Inside a write: what a job that is over has left goes back, once nothing is left that may have to be paid of it. */
+export function refundRest({ jobs, commitments, ledger }: Exchange, id: JobId): void {
+  const rest = ledger.balance(`escrow:${id}`)
+  const job = jobs.one(id)
+  if (!job || rest === 0 || commitments.openOf(id).length > 0) return
+  ledger.append(refund(job.owner, id, rest, ledger.paidFrom(id)))
 }
 
 export function announceEnd(

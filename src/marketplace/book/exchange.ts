@@ -6,6 +6,7 @@ import type { Roster } from "../gateway/roster.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Publisher } from "../ledger/publisher.ts"
 import type { Terms } from "../options.ts"
+import type { Commitments } from "./commitment-row.ts"
 import type { Identities } from "./identity-row.ts"
 import type { Jobs } from "./job-row.ts"
 import type { Offers } from "./offers.ts"
@@ -21,6 +22,7 @@ export interface Exchange {
   db: Database
   identities: Identities
   jobs: Jobs
+  commitments: Commitments
   shards: Shards
   proofs: Proofs
   reports: Reports

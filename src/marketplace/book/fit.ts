@@ -21,6 +21,8 @@ export interface ReadyShard {
   resources: Resources
   readyAt: number
   pays: Pays
+  /** The one agent that an audit is for; null for a shard of the plan. */
+  auditor: KeyId | null
 }
 
 /** What a job pays for a shard, and how long that may run, in milliseconds. */
@@ -61,8 +63,8 @@ export interface Situation {
   ready: readonly ReadyShard[]
   free: readonly Place[]
   engaged: readonly Engagement[]
-  /** Whether this agent is not to be asked for this shard now. */
-  barred: (shard: ReadyShard, agent: KeyId) => boolean
+  /** Whether this place is not to be asked for this shard now. */
+  barred: (shard: ReadyShard, place: Place) => boolean
 }
 
 /**
@@ -77,7 +79,7 @@ export function pair({ ready, free, engaged, barred }: Situation): Pair[] {
   const pairs: Pair[] = []
   for (const shard of [...ready].sort(byNeed)) {
     const fitting = [...left].filter(
-      place => suits(place, shard.resources) && isContent(place, shard.pays) && !barred(shard, place.agent),
+      place => suits(place, shard.resources) && isContent(place, shard.pays) && !barred(shard, place),
     )
     const rate = ({ slot }: Place) => rateOf(bidOf(shard.pays.price, slot.ask))
     const sharing = ({ agent }: Place) => groups.get(groupOf(agent, shard.job, shard.label)) ?? 0

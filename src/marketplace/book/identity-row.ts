@@ -22,6 +22,12 @@ export class Identities {
     return this.#sql.prepare("SELECT 1 FROM identity WHERE key_id = ?").get(keyId) !== undefined
   }
 
+  /** What its owner showed of the machine; null for who is not registered. */
+  machine(keyId: KeyId): Machine | null {
+    const row = this.#sql.prepare("SELECT machine FROM identity WHERE key_id = ?").get(keyId)
+    return row ? JSON.parse((row as { machine: string }).machine) : null
+  }
+
   /** Adds the identity, or takes over its new name and machine; call inside a write of the database. */
   put({ keyId, publicKey, name, machine, at }: IdentityRow): void {
     this.#sql

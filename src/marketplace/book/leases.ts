@@ -146,6 +146,12 @@ export async function lose(exchange: Exchange, find: () => ShardRow | null, loss
   const result = await db.write(() => {
     const shard = find()
     if (!shard) return null
+    if (shard.claim !== null) {
+      // Another auditor is drawn.
+      const lost = loss.cause === "abandoned" ? loss.code : "lease-expired"
+      shards.update(shard, { state: "failed", epoch: shard.epoch + 1, lost, readyAt: clock() })
+      return { shard, ended: null }
+    }
     const after = afterLoss(shard, loss, terms)
     const { state, epoch, attempt } = after
     // What failed by itself may fail because of where it began.

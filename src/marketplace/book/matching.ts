@@ -3,6 +3,7 @@ import type { JobId, JobSpec, JobState } from "../../protocol/job.ts"
 import type { KeyId } from "../../protocol/keys.ts"
 import type { OfferId } from "../../protocol/lease.ts"
 import { bidOf, priceOf } from "../../protocol/price.ts"
+import { Auditors } from "./auditors.ts"
 import { endJob } from "./ending.ts"
 import type { Exchange } from "./exchange.ts"
 import {
@@ -17,6 +18,7 @@ import {
 } from "./fit.ts"
 import type { JobRow } from "./job-row.ts"
 import type { Offer } from "./offers.ts"
+import type { ShardRow, Shards } from "./shard-row.ts"
 
 /** Since when no connected agent could run a job, in milliseconds since 1970. A restart begins the wait anew. */
 export type UnmatchedSince = Map<JobId, number>
@@ -26,24 +28,49 @@ export function match(exchange: Exchange): void {
   const { shards, offers } = exchange
   const engaged = [...shards.leased(), ...offers.all()] as (Engagement & { slot: string })[]
   const busy = new Set(engaged.map(({ agent, slot }) => `${agent} ${slot}`))
-  const free = placesOf(exchange).filter(({ agent, slot }) => !busy.has(`${agent} ${slot.id}`))
+  const places = placesOf(exchange)
+  const free = places.filter(({ agent, slot }) => !busy.has(`${agent} ${slot.id}`))
   if (free.length === 0) return
   const now = exchange.clock()
-  const barred = (shard: ReadyShard, agent: Place["agent"]) => offers.isCooling(shard, agent, now)
+  const auditors = new Auditors(exchange, places)
+  const barred = (shard: ReadyShard, place: Place) =>
+    offers.isCooling(shard, place.agent, now) || !isFor(exchange, shard, place, auditors)
   for (const found of pair({ ready: waiting(exchange), free, engaged, barred })) makeOffer(exchange, found)
 }
 
+/** An audit is for one agent; a shard is for whoever others can audit. */
+function isFor(
+  { jobs }: Exchange,
+  { job: id, auditor }: ReadyShard,
+  place: Place,
+  auditors: Auditors,
+): boolean {
+  if (auditor !== null) return auditor === place.agent
+  const job = jobs.one(id)
+  return job !== undefined && auditors.areEnoughFor(job, place)
+}
+
 /** Every slot that is served, with what was measured of it. */
-function placesOf({ roster, reports }: Exchange): Place[] {
+export function placesOf({ roster, reports }: Exchange): Place[] {
   return roster.places().map(place => ({ ...place, measured: reports.measured(place.agent, place.slot) }))
 }
 
 function waiting({ shards, jobs, offers }: Exchange): ReadyShard[] {
   const specs = new Map(jobs.open().map(({ id, spec }) => [id, spec]))
   return shards.ready().flatMap(shard => {
+    if (offers.has(shard)) return []
+    if (shard.claim !== null) return [auditWaiting(shards, shard)]
     const spec = specs.get(shard.job)
-    return spec && !offers.has(shard) ? [{ ...shard, resources: spec.resources, pays: paysOf(spec) }] : []
+    return spec ? [{ ...shard, resources: spec.resources, pays: paysOf(spec), auditor: null }] : []
   })
+}
+
+/** It is paid though its job may be over meanwhile. */
+function auditWaiting(shards: Shards, shard: ShardRow): ReadyShard {
+  const { resources, limits } = shards.spec(shard)
+  const price = shards.price(shard)
+  if (!price) throw new Error(`an audit of ${shard.label} without a price`)
+  return { ...shard, resources, pays: { price, timeMs: limits.timeMs }, auditor: shards.auditorOf(shard) }
 }
 
 function paysOf(spec: JobSpec): Pays {
@@ -73,6 +100,7 @@ function makeOffer({ shards, offers, roster, watches, terms, clock, log }: Excha
 /** Brings every open job's state and reason up to date, and ends those that waited too long for an agent. */
 export async function judgeJobs(exchange: Exchange, since: UnmatchedSince): Promise<void> {
   const places = placesOf(exchange)
+  const auditors = new Auditors(exchange, places)
   const leased = new Set(exchange.shards.leased().map(({ job }) => job))
   const refused = refusedReady(exchange)
   for (const job of exchange.jobs.open()) {
@@ -81,6 +109,7 @@ export async function judgeJobs(exchange: Exchange, since: UnmatchedSince): Prom
     const ruleOf = (shard: Target, agent: KeyId) => exchange.refusals.of(shard, agent)
     const why = () =>
       missing(resources, places, pays) ??
+      auditors.missing(job) ??
       forbidden({ resources, pays }, places, refused.get(job.id) ?? [], ruleOf)
     const lacking = leased.has(job.id) ? null : why()
     await judge(exchange, job, { lacking, leased: leased.has(job.id) })

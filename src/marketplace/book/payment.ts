@@ -4,6 +4,7 @@ import type { JobId, JobSpec, Royalty } from "../../protocol/job.ts"
 import type { LeaseId } from "../../protocol/lease.ts"
 import { amountOf, type Charge, chargeOf, priceOf } from "../../protocol/price.ts"
 import { type ReceiptStatement, receiptStatement } from "../../protocol/receipt.ts"
+import { heldBack } from "../audit/bond.ts"
 import { type SettledShard, settlement, shareOf, withRoyalties } from "../ledger/posting.ts"
 import type { Exchange } from "./exchange.ts"
 import type { ShardRow } from "./shard-row.ts"
@@ -34,18 +35,26 @@ export interface Paid extends SettledShard {
   proof: Digest
 }
 
+/** Whether an agent has a bond at stake under this job: only where its image is one that the marketplace vouches for. */
+export function isAtStake({ terms }: Pick<Exchange, "terms">, { audit, image }: JobSpec): boolean {
+  return audit !== undefined && audit.kind !== "none" && terms.vouched.includes(image.digest)
+}
+
 /** Pays host, marketplace and owners of data out of the job's escrow, and says so in a receipt. */
 export function pay(
-  { ledger, identity, terms, clock }: Exchange,
+  exchange: Exchange,
   about: Paid,
   charge: Charge,
   royalties: readonly Royalty[] = [],
 ): { receipt: ReceiptStatement; cost: MicroCredits } {
+  const { ledger, identity, terms, clock } = exchange
   const { feeBasisPoints } = terms
-  const place = ledger.append(settlement(about, charge, { feeBasisPoints, royalties }))
   const { job, lease, agent, proof } = about
   const amount = amountOf(charge)
   const paid = MicroCredits.parse(amount - shareOf(amount, feeBasisPoints))
+  const stake = { bond: ledger.balance(`bond:${agent}`), price: amount }
+  const bond = isAtStake(exchange, specOf(exchange, job)) ? heldBack(paid, stake, terms.audit) : 0
+  const place = ledger.append(settlement(about, charge, { feeBasisPoints, royalties, bond }))
   const receipt = receiptStatement({
     proof,
     market: identity.keyId,

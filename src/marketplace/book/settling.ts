@@ -3,25 +3,26 @@ import { digestOfHex, FileName, type NamedBlob } from "../../protocol/digest.ts"
 import { Fault } from "../../protocol/fault.ts"
 import type { LeaseId } from "../../protocol/lease.ts"
 import type { ClientFrameOf, MarketMessage } from "../../protocol/message.ts"
-import type { Charge } from "../../protocol/price.ts"
 import { type ProofStatement, ranMs } from "../../protocol/proof.ts"
-import { type Bundle, bundleDigest, signStatement } from "../../protocol/statement.ts"
+import { bundleDigest, signStatement } from "../../protocol/statement.ts"
 import { checkProof, checkResult } from "../../runtime/proof/verify.ts"
 import type { BlobStore } from "../../store/blob-store.ts"
 import type { Peer } from "../gateway/roster.ts"
 import { evaluatedBy, lossIn, METRICS_LIMIT_BYTES } from "../plans/losses.ts"
-import { total } from "../plans/plan.ts"
 import { claimed } from "./claim.ts"
-import { announceEnd, type Ended, recordEnd } from "./ending.ts"
+import { answerCommitted, commit, isAudited } from "./committing.ts"
+import { announceEnd } from "./ending.ts"
 import type { Exchange } from "./exchange.ts"
-import { chargeFor, pay, specOf } from "./payment.ts"
+import { chargeFor, specOf } from "./payment.ts"
 import type { Recorded } from "./proof-row.ts"
+import { checkRunLog } from "./run-log.ts"
+import { type Settled, settleShard } from "./settlement.ts"
 import type { ShardRow } from "./shard-row.ts"
-import { addReady } from "./submission.ts"
 
 /**
- * Checks a proof, pays it, and answers with the signed receipt. The same proof again gets the same receipt.
- * @throws Fault `lease-unknown`, `lease-stale`, `proof-malformed`, `proof-signature-wrong`, `proof-mismatch` or `blob-missing`
+ * Checks a proof, logs it, and pays it at once, or once its audits are over. The same proof again gets the same receipt.
+ * @throws Fault `lease-unknown`, `lease-stale`, `proof-malformed`, `proof-signature-wrong`, `proof-mismatch`, `blob-missing`, or the
+ * audit's `audit-failed` or `audit-undecided`.
  */
 export async function settle(
   exchange: Exchange,
@@ -30,23 +31,46 @@ export async function settle(
 ): Promise<MarketMessage> {
   const { shards, clock } = exchange
   const arrivedAt = clock()
-  const earlier = receiptFor(exchange, peer, frame)
-  if (earlier) return answer(exchange, frame.lease, earlier)
+  const known = await answerKnown(exchange, peer, frame)
+  if (known) return known
   const shard = claimed(shards.byLease(frame.lease), peer.agent, frame.epoch, clock())
   const statement = checkProof(frame.bundle, peer.publicKey, shards.assignment(shard))
   const outputs = await storedOutputs(exchange.blobs, statement)
   checkResult(statement, outputs)
+  await checkRunLog(exchange, shards.spec(shard), statement, outputs)
   const loss = await evaluatedLoss(exchange, shard, outputs)
   const settled = await exchange.db.write(() => {
-    const twin = receiptFor(exchange, peer, frame)
-    if (twin) return { recorded: twin, ended: null }
+    const held = shards.byLease(frame.lease)
+    const isTaken = held?.epoch === frame.epoch && (held.state === "settled" || held.state === "committed")
+    if (isTaken) return null
     // The lease may have run out while the outputs were looked at.
-    const held = claimed(shards.byLease(frame.lease), peer.agent, frame.epoch, clock())
-    const charge = chargeFor(exchange, held, { ranMs: ranMs(statement), arrivedAt })
-    return record(exchange, peer, held, { bundle: frame.bundle, outputs, loss, charge })
+    return take(exchange, peer, claimed(held, peer.agent, frame.epoch, clock()))
   })
-  announce(exchange, shard, settled.ended)
-  return answer(exchange, frame.lease, settled.recorded)
+  if (settled) announce(exchange, shard, settled)
+  const answered = await answerKnown(exchange, peer, frame)
+  if (!answered) throw new Error(`the proof of ${shard.label} was taken and is not there`)
+  return answered
+
+  function take({ ledger }: Exchange, { agent, publicKey }: Peer, held: ShardRow): Settled | "committed" {
+    const { bundle } = frame
+    const charge = chargeFor(exchange, held, { ranMs: ranMs(statement), arrivedAt })
+    const proof = bundleDigest(bundle)
+    const entry = ledger.appendSigned(bundle, proof, publicKey).index
+    const accepted = { agent, proof, entry, bundle, outputs, loss, charge }
+    if (!isAudited(specOf(exchange, held.job))) return settleShard(exchange, held, accepted)
+    commit(exchange, held, accepted)
+    return "committed"
+  }
+}
+
+/** The answer to a proof that this marketplace has taken before; undefined for a new one. */
+async function answerKnown(
+  exchange: Exchange,
+  peer: Peer,
+  frame: ClientFrameOf<"proof">,
+): Promise<MarketMessage | undefined> {
+  const receipt = receiptFor(exchange, peer, frame)
+  return receipt ? answer(exchange, frame.lease, receipt) : answerCommitted(exchange, peer.agent, frame)
 }
 
 /** The stored receipt of the lease's proof, when it is settled by this agent. */
@@ -99,49 +123,17 @@ async function evaluatedLoss(
   return loss
 }
 
-interface Proved {
-  bundle: Bundle
-  outputs: NamedBlob[]
-  loss: number | null
-  charge: Charge
-}
-
-interface Settled {
-  recorded: Recorded
-  ended: Ended | null
-}
-
-/** The settlement of one shard, inside a write: all of it or nothing. */
-function record(
-  exchange: Exchange,
-  { agent, publicKey }: Peer,
-  shard: ShardRow,
-  { bundle, outputs, loss, charge }: Proved,
-): Settled {
-  const { shards, proofs, ledger } = exchange
-  const { job, lease } = shard
-  const spec = specOf(exchange, job)
-  const proof = bundleDigest(bundle)
-  const entry = ledger.appendSigned(bundle, proof, publicKey).index
-  const { receipt, cost } = pay(exchange, { job, agent, lease, proof }, charge, spec.royalties)
-  proofs.add({ digest: proof, lease, agent, bundle, receipt, entry })
-  const progress = exchange.progress.of(shard)
-  shards.update(shard, {
-    ...{ state: "settled", proof, outputs: JSON.stringify(outputs), checkpoint: null, cost },
-    ...{ loss: loss ?? progress?.loss ?? null, step: progress?.steps ?? 0, steps: progress?.steps ?? 0 },
-  })
-  if (shards.count(job).planned < total(spec)) addReady(exchange, job, spec, shards.settled(job))
-  const done = shards.count(job).settled === total(spec)
-  const ended = done ? recordEnd(exchange, job, { state: "done", reason: null }) : null
-  return { recorded: { receipt, entry }, ended }
-}
-
-function announce(exchange: Exchange, shard: ShardRow, ended: Ended | null): void {
+function announce(exchange: Exchange, shard: ShardRow, settled: Settled | "committed"): void {
   const { job, label, agent } = shard
   exchange.progress.forget(shard)
-  exchange.log.info({ event: "shard.settled", job, label, agent })
+  exchange.log.info({
+    event: settled === "committed" ? "shard.committed" : "shard.settled",
+    job,
+    label,
+    agent,
+  })
   exchange.watches.changed(job)
-  announceEnd(exchange, ended)
+  if (settled !== "committed") announceEnd(exchange, settled.ended)
   exchange.wake()
 }
 

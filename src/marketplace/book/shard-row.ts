@@ -7,13 +7,14 @@ import type { LeaseId, Nonce } from "../../protocol/lease.ts"
 import type { Price } from "../../protocol/price.ts"
 import type { Assignment } from "../../protocol/proof.ts"
 import type { Checkpoint, ShardSpec } from "../../protocol/shard-spec.ts"
+import type { Candidate } from "../audit/draw.ts"
 
 /** A planned shard as the database holds it; an offer is not stored, so an offered shard is `ready` here. */
 export interface ShardRow {
   job: JobId
   index: number
   label: string
-  state: "ready" | "leased" | "settled" | "failed"
+  state: "ready" | "leased" | "committed" | "settled" | "failed"
   readyAt: number
   attempt: number
   lease: LeaseId
@@ -34,11 +35,30 @@ export interface ShardRow {
   grantedAt: number | null
   /** What its job paid for it with royalties, in micro-credits; null until it is settled. */
   cost: MicroCredits | null
+  /** The proof that this shard audits; null for one of the plan. */
+  claim: Digest | null
 }
+
+/** A shard that audits a proof, and whom it is for. */
+export interface AuditRow extends ShardRow {
+  claim: Digest
+  /** Which part of the proof. */
+  part: number
+  /** How many were drawn for the part before. */
+  turn: number
+  auditor: KeyId
+  /** Among whom it was drawn. */
+  candidates: Candidate[]
+  /** The code with which its auditor gave it back; null while it has not. */
+  lost: string | null
+}
+
+/** Indexes from here on are those of audits: no plan is as long. */
+const AUDITS_FROM = 1_000_000
 
 const COLUMNS = `job, idx AS "index", label, state, ready_at AS readyAt, attempt, lease, epoch, nonce,
   granted_until AS grantedUntil, not_after AS notAfter, agent, slot, step, steps, loss, proof,
-  granted_at AS grantedAt, cost`
+  granted_at AS grantedAt, cost, claim`
 
 /** The shards in the database. Reading is immediate; call what changes something inside a write of the database. */
 export class Shards {
@@ -64,9 +84,36 @@ export class Shards {
     return this.#rows("state = 'leased'")
   }
 
-  /** A job's shards in order, the latest `limit` of them. */
+  /** The shards of a job's plan in order, the latest `limit` of them. */
   of(job: JobId, limit = Number.MAX_SAFE_INTEGER): ShardRow[] {
-    return this.#rows("job = ? ORDER BY idx DESC LIMIT ?", job, limit).reverse()
+    return this.#rows("job = ? AND claim IS NULL ORDER BY idx DESC LIMIT ?", job, limit).reverse()
+  }
+
+  /** All that were made to audit this proof, by part and turn. */
+  auditing(claim: Digest): AuditRow[] {
+    const rows = this.#sql
+      .prepare(
+        `SELECT ${COLUMNS}, part, turn, auditor, candidates, lost FROM shard WHERE claim = ? ORDER BY part, turn`,
+      )
+      .all(claim) as unknown as (AuditRow & { candidates: string })[]
+    return rows.map(row => ({ ...row, candidates: JSON.parse(row.candidates) }))
+  }
+
+  /** What the audits of a job that are not over may still cost: what they pay, and how long they may run. */
+  openAudits(job: JobId): { price: Price; timeMs: number }[] {
+    const rows = this.#sql
+      .prepare(
+        `SELECT price, json_extract(spec, '$.limits.timeMs') AS timeMs FROM shard
+         WHERE job = ? AND claim IS NOT NULL AND state IN ('ready', 'leased', 'committed')`,
+      )
+      .all(job) as { price: string; timeMs: number }[]
+    return rows.map(({ price, timeMs }) => ({ price: JSON.parse(price), timeMs }))
+  }
+
+  /** Whom an audit is for; null for a shard of the plan. */
+  auditorOf({ job, index }: Pick<ShardRow, "job" | "index">): KeyId | null {
+    const row = this.#sql.prepare("SELECT auditor FROM shard WHERE job = ? AND idx = ?").get(job, index)
+    return (row as { auditor: KeyId | null }).auditor
   }
 
   spec({ job, index }: Pick<ShardRow, "job" | "index">): ShardSpec {
@@ -76,13 +123,13 @@ export class Shards {
 
   /** What was leased, as both ends know it. */
   assignment(shard: ShardRow): Assignment {
-    const { job, index, label, lease, epoch, nonce, grantedUntil } = shard
+    const { job, label, lease, epoch, nonce, grantedUntil } = shard
     const checkpoint = this.#checkpoint(shard, "began_from")
     const price = this.price(shard)
     if (!nonce || grantedUntil === null) throw new Error(`${label} was never leased`)
     return {
       job,
-      shard: { index, label },
+      shard: { index: this.#ordinal(shard), label },
       lease: { id: lease, epoch, nonce, notAfter: new Date(grantedUntil).toISOString() },
       spec: this.spec(shard),
       ...(checkpoint === null ? {} : { checkpoint }),
@@ -104,7 +151,9 @@ export class Shards {
 
   settled(job: JobId): Map<string, NamedBlob[]> {
     const rows = this.#sql
-      .prepare("SELECT label, outputs FROM shard WHERE job = ? AND state = 'settled' ORDER BY idx")
+      .prepare(
+        "SELECT label, outputs FROM shard WHERE job = ? AND state = 'settled' AND claim IS NULL ORDER BY idx",
+      )
       .all(job) as { label: string; outputs: string }[]
     return new Map(rows.map(({ label, outputs }) => [label, JSON.parse(outputs)]))
   }
@@ -113,7 +162,8 @@ export class Shards {
   losses(job: JobId): { label: string; loss: number }[] {
     const rows = this.#sql
       .prepare(
-        "SELECT label, loss FROM shard WHERE job = ? AND state = 'settled' AND loss IS NOT NULL ORDER BY idx",
+        `SELECT label, loss FROM shard
+         WHERE job = ? AND state = 'settled' AND loss IS NOT NULL AND claim IS NULL ORDER BY idx`,
       )
       .all(job)
     return rows as { label: string; loss: number }[]
@@ -122,7 +172,8 @@ export class Shards {
   count(job: JobId): { planned: number; settled: number } {
     const row = this.#sql
       .prepare(
-        "SELECT count(*) AS planned, coalesce(sum(state = 'settled'), 0) AS settled FROM shard WHERE job = ?",
+        `SELECT count(*) AS planned, coalesce(sum(state = 'settled'), 0) AS settled
+         FROM shard WHERE job = ? AND claim IS NULL`,
       )
       .get(job)
     return row as { planned: number; settled: number }
@@ -138,11 +189,32 @@ export class Shards {
       .run(shard.job, shard.index, shard.label, JSON.stringify(shard.spec), shard.readyAt, shard.lease)
   }
 
+  addAudit(audit: Asked): void {
+    const { job, label, spec, price, readyAt, lease, claim, part, turn, auditor, candidates } = audit
+    this.#sql
+      .prepare(
+        `INSERT INTO shard (job, idx, label, spec, state, ready_at, lease, price, claim, part, turn, auditor, candidates)
+         VALUES (?1, (SELECT max(${AUDITS_FROM}, max(idx) + 1) FROM shard WHERE job = ?1),
+           ?, ?, 'ready', ?, ?, ?, ?, ?, ?, ?, ?)`,
+      )
+      .run(
+        ...[job, label, JSON.stringify(spec), readyAt, lease, JSON.stringify(price)],
+        ...[claim, part, turn, auditor, JSON.stringify(candidates)],
+      )
+  }
+
   update({ job, index }: Pick<ShardRow, "job" | "index">, change: Change): void {
     const columns = Object.keys(change).map(field => `${COLUMN_OF[field as keyof Change]} = ?`)
     this.#sql
       .prepare(`UPDATE shard SET ${columns.join(", ")} WHERE job = ? AND idx = ?`)
       .run(...Object.values(change), job, index)
+  }
+
+  /** An audit is told apart from the shard that it runs again by nobody who holds its lease. */
+  #ordinal({ index, claim }: Pick<ShardRow, "index" | "claim">): number {
+    if (claim === null) return index
+    const row = this.#sql.prepare("SELECT idx FROM commitment WHERE proof = ?").get(claim)
+    return (row as { idx: number }).idx
   }
 
   #checkpoint({ job, index }: Pick<ShardRow, "job" | "index">, column: "checkpoint" | "began_from") {
@@ -179,6 +251,7 @@ const COLUMN_OF = {
   grantedAt: "granted_at",
   price: "price",
   cost: "cost",
+  lost: "lost",
 } as const
 
 /** As JSON. */
@@ -187,6 +260,17 @@ interface Texts {
   checkpoint: string | null
   beganFrom: string | null
   price: string
+  lost: string
+}
+
+/** An audit that nobody has taken yet. */
+export type Asked = Pick<
+  AuditRow,
+  "job" | "label" | "readyAt" | "lease" | "claim" | "part" | "turn" | "auditor"
+> & {
+  spec: ShardSpec
+  price: Price
+  candidates: readonly Candidate[]
 }
 
 /** New values. */

@@ -58,8 +58,9 @@ const ANSWERS: Answers = {
   },
   jobs: async (exchange, { agent }) => jobList(exchange, agent),
   account: async ({ ledger }, { agent }) => ledger.statement(agent),
-  release: ({ db, ledger }, { agent }) =>
+  release: ({ db, ledger, commitments }, { agent }) =>
     db.write(() => {
+      if (commitments.hasOpen(agent)) throw bondHeld()
       const bond = ledger.balance(`bond:${agent}`)
       if (bond > 0) ledger.append(release(agent, bond))
       return ledger.statement(agent)
@@ -82,6 +83,16 @@ export async function answer(
   if (!FREE.includes(frame.type) && !exchange.identities.has(peer.agent)) throw notRegistered(frame.type)
   const step = ANSWERS[frame.type] as (exchange: Exchange, peer: Peer, frame: ClientFrame) => Answer
   return step(exchange, peer, frame)
+}
+
+function bondHeld(): Fault {
+  return new Fault(
+    "bond-held",
+    "Proofs of yours still wait for their audits, and the bond stands for them.",
+    {
+      hint: "Stop `zg-agent serve`'s work with `zg-agent drain`, wait for the last receipts, and ask again.",
+    },
+  )
 }
 
 function notRegistered(type: string): Fault {

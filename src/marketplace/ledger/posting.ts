@@ -3,6 +3,7 @@ import type { MicroCredits } from "../../protocol/credits.ts"
 import type { JobId, PaidFrom, Royalty } from "../../protocol/job.ts"
 import type { KeyId } from "../../protocol/keys.ts"
 import { amountOf, type Charge, chargeText } from "../../protocol/price.ts"
+import type { Forfeit } from "../audit/bond.ts"
 
 const BASIS = 10_000
 
@@ -56,6 +57,8 @@ export interface SettledShard {
 export interface Shares {
   feeBasisPoints: number
   royalties?: readonly Royalty[]
+  /** What of the host's pay is kept back, in micro-credits. */
+  bond?: number
 }
 
 export function settlement(about: SettledShard, charge: Charge, shares: Shares): Posting {
@@ -66,10 +69,11 @@ export function settlement(about: SettledShard, charge: Charge, shares: Shares):
 }
 
 /** Who gets what for an amount of work. */
-function payments(agent: KeyId, amount: number, { feeBasisPoints, royalties = [] }: Shares): Leg[] {
+function payments(agent: KeyId, amount: number, { feeBasisPoints, royalties = [], bond = 0 }: Shares): Leg[] {
   const fee = shareOf(amount, feeBasisPoints)
   return [
-    { account: `earned:${agent}`, amount: amount - fee, for: "work" },
+    { account: `earned:${agent}`, amount: amount - fee - bond, for: "work" },
+    { account: `bond:${agent}`, amount: bond, for: "bond" },
     { account: "market", amount: fee, for: "fee" },
     ...royalties.map(({ to, shareBasisPoints, for: name }): Leg => {
       return {
@@ -79,6 +83,19 @@ function payments(agent: KeyId, amount: number, { feeBasisPoints, royalties = []
       }
     }),
   ]
+}
+
+/** A bond that is lost by a wrong result: what its audits cost goes back to the job, and nobody gets the rest. */
+export function forfeiture(
+  about: Pick<SettledShard, "agent" | "job" | "proof">,
+  { paid, destroyed }: Pick<Forfeit, "paid" | "destroyed">,
+): Posting {
+  const legs: Leg[] = [
+    { account: `bond:${about.agent}`, amount: -(paid + destroyed) },
+    { account: `escrow:${about.job}`, amount: paid },
+    { account: "issuer", amount: destroyed },
+  ]
+  return { kind: "forfeit", about, legs: moving(legs) }
 }
 
 /** A bond that is paid out. */

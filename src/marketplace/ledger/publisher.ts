@@ -22,6 +22,8 @@ export interface PublisherParts {
   witnesses: readonly Witness[]
   clock: () => number
   logger: Logger
+  /** Told of each checkpoint, in their order. */
+  onPublished: (published: Published) => void
 }
 
 /** A checkpoint that everybody may see. */
@@ -74,7 +76,7 @@ export class Publisher {
   }
 
   async #publish(): Promise<void> {
-    const { log, folder, identity, witnesses, clock, logger } = this.#parts
+    const { log, folder, identity, witnesses, clock, logger, onPublished } = this.#parts
     const [since, size] = [this.#latest.size, log.size]
     const { name } = ledgerKey(identity.publicKey)
     try {
@@ -85,6 +87,7 @@ export class Publisher {
       const checkpoint = formatNote({ text, signatures: [own, ...others] })
       await writeAtomically(join(folder, "checkpoint"), checkpoint)
       this.#latest = { size, checkpoint }
+      onPublished(this.#latest)
     } catch (error) {
       throw asDiskFull(error, folder)
     }

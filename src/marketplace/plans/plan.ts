@@ -1,10 +1,11 @@
 import type { FileName, NamedBlob } from "../../protocol/digest.ts"
 import type { BatchJob, JobSpec } from "../../protocol/job.ts"
 import { mostOf, priceOf } from "../../protocol/price.ts"
+import { mostOfAudits } from "../audit/cost.ts"
 import { withRoyalties } from "../ledger/posting.ts"
 import { planBatch, resultName, resultsOfBatch } from "./batch.ts"
 import { type PlannedShard, refused, type Settled } from "./planned.ts"
-import { checkTrain, planTrain, resultsOfTrain, totalOfTrain } from "./train.ts"
+import { checkTrain, cutOfTrain, planTrain, resultsOfTrain, totalOfTrain } from "./train.ts"
 import { segmentsAsked } from "./trainer.ts"
 
 /** More result files than this would not fit into one `job` frame. */
@@ -21,9 +22,17 @@ export function total(job: JobSpec): number {
   return job.kind === "train" ? totalOfTrain(job) : job.shards.length
 }
 
-/** The most that a job can cost: every shard as long as it may run, and its royalties. In micro-credits. */
+/** The most that one shard can cost: as long as it may run, and its royalties. In micro-credits. */
+export function mostOfShard(job: JobSpec): number {
+  return withRoyalties(mostOf(priceOf(job), job.limits.timeMs), job.royalties ?? [])
+}
+
+/** The most that a job can cost: every shard, and the audits. In micro-credits. */
 export function mostOfJob(job: JobSpec): number {
-  return withRoyalties(mostOf(priceOf(job), job.limits.timeMs), job.royalties ?? []) * total(job)
+  const cut = job.kind === "train" && segmentsAsked(job) > 1 ? cutOfTrain(job) : 0
+  const [price, { timeMs }] = [priceOf(job), job.limits]
+  const audits = mostOfAudits({ audit: job.audit, price, timeMs, whole: total(job) - cut, cut })
+  return mostOfShard(job) * total(job) + audits
 }
 
 /** The job's files so far, under the names that the buyer fetches them by. */

@@ -26,6 +26,11 @@ export function totalOfTrain({ rounds, workers }: TrainJob): number {
   return PRELUDE + rounds * (workers + 2)
 }
 
+/** Of these, the warm-up and the workers' shards can be cut into segments. */
+export function cutOfTrain({ rounds, workers }: TrainJob): number {
+  return 1 + rounds * workers
+}
+
 /** @throws Fault `job-refused` */
 export function checkTrain({ model, workers, text, seed, outer }: TrainJob): void {
   if (seed > SEED_LIMIT) throw refused(`its seed is over ${SEED_LIMIT}`, "Choose a smaller seed.")

@@ -1,4 +1,6 @@
+import type { Blob, FileName } from "../../protocol/digest.ts"
 import type { JobSpec, TrainJob } from "../../protocol/job.ts"
+import { RUN_LOG_FILE } from "../../protocol/run-log.ts"
 import type { ShardSpec } from "../../protocol/shard-spec.ts"
 
 const PROGRAM = ["python3", "-m", "trainer"]
@@ -101,4 +103,38 @@ function trainer(subcommand: string, flags: Record<string, string | number | tru
     return value === true ? flag : `${flag}=${value}`
   })
   return [...PROGRAM, subcommand, ...args]
+}
+
+/** The state before a segment, and after it, as `replay` and `finish` name it. */
+export const STATE_FILE = "segment.safetensors" as FileName
+
+/**
+ * One segment of a warm-up or train shard again; `segment` counts from 0.
+ * @param before null starts from the shard's own inputs.
+ */
+export function replaySpec(spec: ShardSpec, segment: number, before: Blob | null): ShardSpec {
+  const { segments: _, ...whole } = spec
+  const text = spec.inputs.filter(({ name }) => name.startsWith("text-"))
+  return {
+    ...whole,
+    command: { ...spec.command, argv: replayArgv(spec.command.argv, segment) },
+    inputs: before === null ? spec.inputs : [...text, { name: STATE_FILE, ...before }],
+    outputs: [STATE_FILE, RUN_LOG_FILE],
+    limits: { ...spec.limits, outMiB: spec.limits.checkpointMiB },
+  }
+}
+
+/** The outputs of a warm-up or train shard from its last state alone. */
+export function finishSpec(spec: ShardSpec, last: Blob): ShardSpec {
+  const { segments: _, ...whole } = spec
+  const [phase] = spec.command.argv.slice(PROGRAM.length)
+  return {
+    ...whole,
+    command: { ...spec.command, argv: finishArgv(phase === "warm-up" ? phase : "train") },
+    inputs: [
+      ...spec.inputs.filter(({ name }) => name === "parameters.safetensors"),
+      { name: STATE_FILE, ...last },
+    ],
+    outputs: spec.outputs.filter(name => name.endsWith(".safetensors")),
+  }
 }

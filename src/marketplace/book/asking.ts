@@ -1,0 +1,84 @@
+import { randomId } from "../../protocol/handshake.ts"
+import type { KeyId } from "../../protocol/keys.ts"
+import type { LeaseId } from "../../protocol/lease.ts"
+import { mostOf, priceOf } from "../../protocol/price.ts"
+import { partPrice } from "../audit/cost.ts"
+import { type Candidate, drawAuditor } from "../audit/draw.ts"
+import { mostOfShard, total } from "../plans/plan.ts"
+import type { CommitmentRow } from "./commitment-row.ts"
+import type { Exchange } from "./exchange.ts"
+import type { Finding } from "./findings.ts"
+import { suits } from "./fit.ts"
+import { kindOf } from "./kind.ts"
+import { placesOf } from "./matching.ts"
+import { specOf } from "./payment.ts"
+import { seedOf } from "./reveal.ts"
+import type { AuditRow } from "./shard-row.ts"
+
+/**
+ * Has one more agent run a part, inside a write.
+ * @param asked who runs other parts of the claim: each part has an auditor of its own, as long as there are enough.
+ * @returns whether there was anybody, and credits for it.
+ */
+export function askOne(
+  exchange: Exchange,
+  claim: CommitmentRow,
+  { part, rows, said }: Pick<Finding, "part" | "rows" | "said">,
+  asked: ReadonlySet<KeyId>,
+): boolean {
+  const { shards, clock, log } = exchange
+  const price = partPrice(priceOf(specOf(exchange, claim.job)), part.of)
+  const able = candidatesFor(exchange, claim, part)
+  const left = able.filter(({ agent }) => !isHeard(agent))
+  const others = left.filter(({ agent }) => !asked.has(agent))
+  const candidates = others.length > 0 ? others : left
+  const turn = rows.length === 0 ? 0 : Math.max(...rows.map(row => row.turn)) + 1
+  const auditor = drawAuditor(seedOf(exchange, claim), { segment: part.number, turn }, candidates)
+  if (auditor === null || !affords(exchange, claim, mostOf(price, part.spec.limits.timeMs))) return false
+  const { job, proof } = claim
+  const { label } = shards.one(job, claim.index) ?? { label: "" }
+  shards.addAudit({
+    ...{ job, label, spec: part.spec, price, readyAt: clock(), lease: randomId<LeaseId>() },
+    ...{ claim: proof, part: part.number, turn, auditor, candidates },
+  })
+  log.info({ event: "audit.asked", job, label, part: part.number, turn, auditor })
+  return true
+
+  function isHeard(agent: KeyId): boolean {
+    return rows.some(row => row.auditor === agent) || said.some(({ owner }) => owner === agent)
+  }
+}
+
+/** Agents of other owners that could run a part, on what computes alike where equal bytes are asked for. */
+function candidatesFor(exchange: Exchange, claim: CommitmentRow, { spec }: Finding["part"]): Candidate[] {
+  const buyer = exchange.jobs.one(claim.job)?.owner
+  const able = placesOf(exchange).filter(
+    place =>
+      place.agent !== buyer &&
+      place.agent !== claim.agent &&
+      suits(place, spec.resources) &&
+      kindOf(exchange, place.agent, place.slot.id) === claim.kind,
+  )
+  const agents = [...new Set(able.map(({ agent }) => agent))]
+  return agents.map(agent => ({ agent, bond: exchange.ledger.balance(`bond:${agent}`) }))
+}
+
+/** Whether a job's escrow has this much beside what its own shards and the audits under way may cost. */
+function affords({ ledger, jobs, shards, commitments }: Exchange, { job: id }: CommitmentRow, cost: number) {
+  const job = jobs.one(id)
+  if (!job) return false
+  const isOver = job.state === "failed"
+  const unpaid = isOver ? commitments.openOf(id).length : total(job.spec) - shards.count(id).settled
+  const audits = shards.openAudits(id).reduce((sum, { price, timeMs }) => sum + mostOf(price, timeMs), 0)
+  return ledger.balance(`escrow:${id}`) - unpaid * mostOfShard(job.spec) - audits >= cost
+}
+
+/** Closes an audit whose auditor has not taken it for as long as a lease lasts, so that another one is drawn. Inside a write. */
+export function closeUntaken({ shards, offers, terms, clock }: Exchange, rows: readonly AuditRow[]): boolean {
+  const late = rows.filter(
+    row => row.state === "ready" && !offers.has(row) && clock() - row.readyAt > terms.leaseMs,
+  )
+  for (const row of late)
+    shards.update(row, { state: "failed", epoch: row.epoch + 1, lost: "offer-gone", readyAt: clock() })
+  return late.length > 0
+}

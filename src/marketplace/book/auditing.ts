@@ -1,0 +1,71 @@
+import type { KeyId } from "../../protocol/keys.ts"
+import { chance } from "../audit/draw.ts"
+import { askOne, closeUntaken } from "./asking.ts"
+import type { CommitmentRow } from "./commitment-row.ts"
+import { conclude, settleUnaudited } from "./concluding.ts"
+import type { Exchange } from "./exchange.ts"
+import { type Finding, findingsOf, probabilityOf } from "./findings.ts"
+import { partsOf, seedOf } from "./reveal.ts"
+
+/** Brings every claim that is not decided one step further: drawn, shown, run again by others, concluded. Doing it again is harmless. */
+export async function auditOpen(exchange: Exchange): Promise<void> {
+  for (const claim of exchange.commitments.openClaims())
+    if (claim.checkpoint !== null) await advance(exchange, claim)
+}
+
+async function advance(exchange: Exchange, claim: CommitmentRow): Promise<void> {
+  const { db, commitments, clock, log } = exchange
+  if (claim.auditedAt === null) {
+    // A failure of this agent since it was handed in counts: until it is settled, it is drawn by what is known.
+    const probability = probabilityOf(exchange, claim)
+    if (chance(seedOf(exchange, claim)) >= probability) {
+      if (!commitments.waitsFor(claim)) await settleUnaudited(exchange, claim)
+      return
+    }
+    await db.write(() => commitments.audit(claim, probability, clock()))
+    log.info({ event: "audit.drawn", job: claim.job, agent: claim.agent, proof: claim.proof, probability })
+    return
+  }
+  const parts = commitments.parts(claim)
+  if (parts === null) return reveal(exchange, claim, claim.auditedAt)
+  const findings = findingsOf(exchange, claim, parts)
+  const isAsking = await db.write(() => ask(exchange, claim, findings))
+  if (isAsking) return exchange.wake()
+  if (findings.every(finding => isOver(exchange, claim, finding)))
+    await conclude(exchange, claim, { findings, hidden: false })
+}
+
+async function reveal(exchange: Exchange, claim: CommitmentRow, since: number): Promise<void> {
+  const { db, commitments, terms, clock } = exchange
+  const parts = await partsOf(exchange, claim)
+  if (parts) await db.write(() => commitments.ask(claim, parts))
+  else if (clock() - since > terms.revealMs) await conclude(exchange, claim, { findings: [], hidden: true })
+  else return
+  exchange.wake()
+}
+
+/** @returns whether anybody was asked, or an auditor given up. */
+function ask(exchange: Exchange, claim: CommitmentRow, findings: readonly Finding[]): boolean {
+  let hasChanged = false
+  const asked = new Set<KeyId>(findings.flatMap(({ rows }) => rows.map(({ auditor }) => auditor)))
+  for (const finding of findings) {
+    if (closeUntaken(exchange, finding.pending)) hasChanged = true
+    else if (finding.more > finding.pending.length && askOne(exchange, claim, finding, asked))
+      hasChanged = true
+  }
+  return hasChanged
+}
+
+/** Whether a part is decided, or nobody has come for so long that could decide it. */
+function isOver(
+  { terms, clock }: Exchange,
+  claim: CommitmentRow,
+  { more, found, pending, rows }: Finding,
+): boolean {
+  if (more === 0) return true
+  if (pending.length > 0) return false
+  // It held, and nobody is left to audit the last answer.
+  if (found.kind === "agreed") return true
+  const since = Math.max(claim.auditedAt ?? 0, ...rows.map(({ readyAt }) => readyAt))
+  return clock() - since > terms.unmatchedMs
+}

@@ -1,0 +1,62 @@
+import type { Digest } from "../../protocol/digest.ts"
+import { ledgerKey } from "../../protocol/ledger-proof.ts"
+import { openCheckpoint } from "../../protocol/tlog/checkpoint.ts"
+import { signatureBy } from "../../protocol/tlog/note.ts"
+import { drawSegments, type Seed, seedOfProof } from "../audit/draw.ts"
+import { type Part, type Segmented, segmentParts, statesOf, wholePart } from "../plans/parts.ts"
+import type { CommitmentRow } from "./commitment-row.ts"
+import type { Exchange } from "./exchange.ts"
+import { specOf } from "./payment.ts"
+import { readRunLog } from "./run-log.ts"
+
+/** What everything that is drawn for a proof comes from. */
+export function seedOf({ identity }: Pick<Exchange, "identity">, { proof, checkpoint }: CommitmentRow): Seed {
+  const key = ledgerKey(identity.publicKey)
+  const { root, note } = openCheckpoint(checkpoint ?? "", key)
+  const signature = signatureBy(note, key)
+  if (!signature) throw new Error("a checkpoint that was not signed here")
+  return seedOfProof({ root, signature }, proof)
+}
+
+/** The states that an agent has to show and has not: none before its claim is drawn. */
+export async function hiddenStates(exchange: Exchange, claim: CommitmentRow): Promise<Digest[]> {
+  if (claim.auditedAt === null || claim.claim !== null || exchange.commitments.parts(claim)) return []
+  const drawn = await drawnOf(exchange, claim)
+  if (drawn === null) return []
+  const sizes = await sizesOf(exchange, statesOf(drawn, drawn.segments))
+  return [...sizes].filter(([, size]) => size === null).map(([state]) => state)
+}
+
+/** What of a claim is run again; null as long as it has states to show. */
+export async function partsOf(exchange: Exchange, claim: CommitmentRow): Promise<Part[] | null> {
+  const drawn = await drawnOf(exchange, claim)
+  if (drawn === null) {
+    const { outputs } = exchange.commitments.handedIn(claim)
+    return [wholePart(exchange.shards.spec(claim), outputs)]
+  }
+  const sizes = await sizesOf(exchange, statesOf(drawn, drawn.segments))
+  if ([...sizes.values()].includes(null)) return null
+  return segmentParts(drawn, drawn.segments, state => sizes.get(state) ?? 0)
+}
+
+/** The drawn segments, and what they are segments of; null for a shard that is audited whole. */
+async function drawnOf(
+  exchange: Exchange,
+  claim: CommitmentRow,
+): Promise<(Segmented & { segments: number[] }) | null> {
+  const { audit } = specOf(exchange, claim.job)
+  if (audit?.kind !== "spot") return null
+  const spec = exchange.shards.spec(claim)
+  const { outputs } = exchange.commitments.handedIn(claim)
+  const log = await readRunLog(exchange, spec, outputs)
+  if (log === null) return null
+  const count = Math.min(audit.drawn, log.length)
+  return { spec, outputs, log, segments: drawSegments(seedOf(exchange, claim), log.length, count) }
+}
+
+async function sizesOf(
+  { blobs }: Exchange,
+  states: readonly Digest[],
+): Promise<ReadonlyMap<Digest, number | null>> {
+  return new Map(await Promise.all(states.map(async state => [state, await blobs.size(state)] as const)))
+}
