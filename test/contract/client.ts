@@ -70,6 +70,10 @@ export class Wire {
     )
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed !== null
+  }
+
   async opened(): Promise<this> {
     if (this.socket.readyState === WebSocket.OPEN) return this
     await Promise.race([

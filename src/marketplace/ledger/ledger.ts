@@ -121,7 +121,10 @@ export class Ledger {
       bond: MicroCredits.parse(this.balance(`bond:${identity}`)),
       // Payments of before there were two accounts went to the first.
       earned: MicroCredits.parse(
-        this.#sum("account IN (?, ?) AND kind = 'settlement'", `earned:${identity}`, `identity:${identity}`),
+        this.#sum(
+          "account IN (?, ?, ?) AND kind = 'settlement'",
+          ...[`earned:${identity}`, `bond:${identity}`, `identity:${identity}`],
+        ),
       ),
       spent: MicroCredits.parse(0 - this.#sum(`${ofOwnJobs} AND kind = 'settlement'`, identity)),
       escrow: MicroCredits.parse(this.#sum(ofOwnJobs, identity)),

@@ -1,0 +1,239 @@
+// Proofs of audited jobs: who is paid, who is not, and what the ledger says of it.
+import { setTimeout as sleep } from "node:timers/promises"
+import { afterEach, expect, test } from "vitest"
+import { AUDIT_DEFAULTS } from "../../src/marketplace/audit/terms.ts"
+import type { Terms } from "../../src/marketplace/options.ts"
+import type { AuditPolicy } from "../../src/protocol/audit.ts"
+import type { JobId, JobStatus } from "../../src/protocol/job.ts"
+import { ledgerKey } from "../../src/protocol/ledger-proof.ts"
+import { checkLedger } from "../../src/runtime/ledger/check-ledger.ts"
+import { ledgerFiles } from "../../src/runtime/ledger/files.ts"
+import { checkReceipt, checkRecorded } from "../../src/runtime/proof/verify.ts"
+import { type Client, connect, enrol } from "./client.ts"
+import { Embedded } from "./market.ts"
+import { batchJob, submit } from "./work.ts"
+import { type Conduct, type Ending, honest, proofOf, Worker } from "./worker.ts"
+
+const REPLICATE: AuditPolicy = { kind: "replicate", copies: 2, quorum: 2, share: 0 }
+const JOB = batchJob(1, { audit: REPLICATE })
+const PRICE = JOB.pricePerShard ?? 0
+const HONEST: Conduct = {}
+const MADE_UP: Conduct = { result: () => "made up" }
+const BREAKS: Conduct = { result: () => null }
+/** A small lead, so that few agents decide a dispute. */
+const TERMS: Partial<Terms> = {
+  ...{ audit: { ...AUDIT_DEFAULTS, lead: 2 }, vouched: [JOB.image.digest], feeBasisPoints: 0 },
+  ...{ leaseMs: 2000, coolOffMs: 100, revealMs: 700 },
+}
+
+let market: Embedded
+let buyer: Client
+let workers: Worker[] = []
+
+async function open(terms: Partial<Terms> = {}): Promise<void> {
+  market = await Embedded.start({ ...TERMS, ...terms })
+  buyer = await enrol(market.url)
+}
+afterEach(async () => {
+  await Promise.all(workers.map(worker => worker.stop()))
+  workers = []
+  await buyer.close()
+  await market.stop()
+})
+
+async function hire(...conducts: Conduct[]): Promise<Worker[]> {
+  const hired = await Promise.all(conducts.map(conduct => Worker.start(market.url, JOB, conduct)))
+  workers.push(...hired)
+  return hired
+}
+
+interface Case {
+  id: JobId
+  claimant: Worker
+  /** In the order of their conducts. */
+  auditors: Worker[]
+}
+
+/** A job whose shard the first one claims; the others take nothing before it is committed. */
+async function audited(claimant: Conduct, auditors: Conduct[], job = JOB): Promise<Case> {
+  let isCommitted = false
+  const later = auditors.map(conduct => ({
+    ...conduct,
+    takes: () => isCommitted && (conduct.takes?.() ?? true),
+  }))
+  const [first, ...others] = (await hire(claimant, ...later)) as [Worker, ...Worker[]]
+  const id = await submit(buyer, job)
+  await until(async () => (await statusOf(id)).shards[0]?.state === "committed")
+  isCommitted = true
+  return { id, claimant: first, auditors: others }
+}
+
+async function until(holds: () => Promise<boolean>, limitMs = 10_000): Promise<void> {
+  const deadline = performance.now() + limitMs
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`not within ${limitMs} ms`)
+    await sleep(30)
+  }
+}
+
+async function statusOf(job: JobId): Promise<JobStatus> {
+  return (await buyer.ask({ type: "watch", job }, "job")).status
+}
+
+async function done(id: JobId): Promise<JobStatus> {
+  await until(async () => ["done", "failed"].includes((await statusOf(id)).state), 20_000)
+  return statusOf(id)
+}
+
+function endings(): Ending[] {
+  return workers.flatMap(worker => worker.endings)
+}
+
+function outcomes({ endings: all }: Worker) {
+  return all.map(({ answer }) => (answer?.type === "refused" ? answer.code : (answer?.type ?? "given back")))
+}
+
+const accountOf = ({ client }: Pick<Worker, "client">) => client.ask({ type: "account" }, "account")
+
+/** All of the published ledger, checked as anybody would. */
+function ledger() {
+  const log = ledgerKey(buyer.handshake.marketKey)
+  const toCheck = { files: ledgerFiles(market.url), log, witnesses: [], quorum: 0, receipts: null }
+  return checkLedger(toCheck, { signal: AbortSignal.timeout(20_000) })
+}
+
+test("two who agree are both paid, and the ledger holds both proofs, the verdict and the books", async () => {
+  await open()
+  const { id } = await audited(HONEST, [HONEST])
+  expect(await done(id)).toMatchObject({ state: "done", spent: 2 * PRICE })
+  await until(async () => endings().length === 2)
+  const { marketKey } = buyer.handshake
+  for (const worker of workers) {
+    const ending = await worker.ending()
+    const { answer, lease } = ending
+    if (answer?.type !== "receipt") throw new Error(`${answer?.type} instead of a receipt`)
+    const due = { proof: proofOf(ending), lease: lease.lease.id, agent: worker.keyId }
+    checkRecorded(answer.ledger, marketKey, checkReceipt(answer.bundle, marketKey, due))
+    // A tenth is kept back.
+    const account = await accountOf(worker)
+    expect(account).toMatchObject({ bond: PRICE / 10, own: (PRICE * 9) / 10, earned: PRICE })
+  }
+  expect((await buyer.ask({ type: "account" }, "account")).escrow).toBe(0)
+  expect((await ledger()).statements).toBe(3)
+})
+
+test("an audit cannot be told from the shard that it runs again", async () => {
+  await open()
+  await done((await audited(HONEST, [HONEST])).id)
+  await until(async () => endings().length === 2)
+  const [one, other] = endings().map(({ lease: { shard, job, spec, price } }) => ({
+    shard,
+    job,
+    spec,
+    price,
+  }))
+  expect(one).toEqual(other)
+})
+
+test("a cheat is found by those who run its shard again: unpaid, without its bond, and another does the shard", async () => {
+  await open()
+  let isHonest = true
+  const conduct: Conduct = { result: lease => (isHonest ? honest(lease) : "made up") }
+  const first = await audited(conduct, [HONEST, HONEST, HONEST, HONEST])
+  await done(first.id)
+  await first.claimant.ending()
+  const before = await accountOf(first.claimant)
+  expect(before.bond).toBe(PRICE / 10)
+  isHonest = false
+  const id = await submit(buyer, JOB)
+  await first.claimant.ending(1)
+  expect(await done(id)).toMatchObject({
+    state: "done",
+    shards: [{ agent: expect.not.stringMatching(first.claimant.keyId) }],
+  })
+  expect(outcomes(first.claimant)).toEqual(["receipt", "audit-failed"])
+  expect(await accountOf(first.claimant)).toMatchObject({ earned: before.earned, own: before.own, bond: 0 })
+})
+
+test("an auditor that accuses falsely is the one that is wrong, and the claim is paid", async () => {
+  await open()
+  const { id, claimant, auditors } = await audited(HONEST, [MADE_UP])
+  const [liar] = auditors as [Worker]
+  await until(async () => (await ledger()).statements === 2)
+  await hire(HONEST, HONEST)
+  const { shards } = await done(id)
+  expect(shards[0]).toMatchObject({ agent: claimant.keyId, state: "settled" })
+  await until(async () => endings().length === 4)
+  expect(outcomes(claimant)).toEqual(["receipt"])
+  expect(outcomes(liar)).toEqual(["audit-failed"])
+})
+
+test("states that break whoever runs them are a wrong answer, not a way out", async () => {
+  await open()
+  const { id, claimant } = await audited(HONEST, [BREAKS, BREAKS, BREAKS])
+  await until(async () => claimant.endings.length === 1)
+  expect(outcomes(claimant)).toEqual(["audit-failed"])
+  expect((await statusOf(id)).shards[0]).toMatchObject({ state: "ready", proof: null })
+})
+
+test("where two differ and nobody else is there, nobody is held wrong or paid for the shard", async () => {
+  await open({ unmatchedMs: 600, attempts: 1 })
+  const { id, claimant, auditors } = await audited(HONEST, [MADE_UP])
+  expect(await done(id)).toMatchObject({
+    state: "failed",
+    reason: expect.stringContaining("no audit could tell whether its result is right"),
+    spent: PRICE,
+  })
+  await until(async () => endings().length === 2)
+  expect(outcomes(claimant)).toEqual(["audit-undecided"])
+  expect(outcomes(auditors[0] as Worker)).toEqual(["receipt"])
+  expect((await buyer.ask({ type: "account" }, "account")).escrow).toBe(0)
+})
+
+test("a drawn auditor that takes nothing is given up for another one", async () => {
+  await open({ leaseMs: 400 })
+  const idle: Conduct = { takes: () => false }
+  await hire(idle)
+  const { id } = await audited(HONEST, [HONEST])
+  expect(await done(id)).toMatchObject({ state: "done" })
+})
+
+test("an audit goes on where it was after the marketplace was away", async () => {
+  await open()
+  let isThere = false
+  const { id, claimant, auditors } = await audited(HONEST, [{ takes: () => isThere }])
+  await market.restart()
+  isThere = true
+  await buyer.close()
+  buyer = await connect(market.url, buyer.identity)
+  workers = await Promise.all([claimant, ...auditors].map(worker => worker.again(market.url, JOB)))
+  expect(await done(id)).toMatchObject({ state: "done", spent: 2 * PRICE })
+  await until(async () => endings().length === 2)
+  expect(workers.flatMap(outcomes)).toEqual(["receipt", "receipt"])
+})
+
+test("a shard that nobody could audit is offered to nobody, and its job says why", async () => {
+  await open()
+  await hire(HONEST)
+  const id = await submit(buyer, JOB)
+  await until(async () => (await statusOf(id)).reason !== null)
+  expect(await statusOf(id)).toMatchObject({
+    state: "waiting",
+    reason: expect.stringContaining("is audited"),
+  })
+  expect(endings()).toEqual([])
+})
+
+test("a bond is paid out on request, but not while a proof waits for its audit", async () => {
+  await open()
+  let isThere = false
+  const { id, claimant } = await audited(HONEST, [{ takes: () => isThere }])
+  expect(await claimant.client.refusal({ type: "release" })).toBe("bond-held")
+  isThere = true
+  await done(id)
+  await claimant.ending()
+  const account = await claimant.client.ask({ type: "release" }, "account")
+  expect(account).toMatchObject({ bond: 0, own: PRICE })
+  // Once more moves nothing.
+  expect(await claimant.client.ask({ type: "release" }, "account")).toMatchObject({ bond: 0, own: PRICE })
+})
