@@ -30,8 +30,8 @@ export const AuditedPart = z.strictObject({
   part: z.int().min(0),
   spec: Digest,
   draws: z.array(Draw),
-  /** The claim's first. */
-  answers: z.array(Answer).min(1),
+  /** The claim's first, but where two states are compared, of which it says nothing. */
+  answers: z.array(Answer),
   /** Who is held to be wrong; null where nothing was decided. */
   wrong: z.array(KeyId).nullable(),
 })

@@ -2,13 +2,13 @@ import { randomInt } from "node:crypto"
 import type { NamedBlob } from "../../src/protocol/digest.ts"
 import { digestOf } from "../../src/protocol/digest.ts"
 import { randomId } from "../../src/protocol/handshake.ts"
-import { BatchJob, type JobId } from "../../src/protocol/job.ts"
+import { BatchJob, type JobId, type JobSpec } from "../../src/protocol/job.ts"
 import type { MarketFrameOf, Slot } from "../../src/protocol/message.ts"
 import type { Client } from "./client.ts"
 import { prove } from "./client.ts"
 
 /** A slot that fits no other test's jobs, so that tests on one marketplace do not take each other's work. */
-export function slotFor(job: BatchJob, id = "slot-0"): Slot {
+export function slotFor(job: Pick<JobSpec, "resources">, id = "slot-0"): Slot {
   const { device, cpus, memoryMiB, vramMiB } = job.resources
   return { id, device, cpus, memoryMiB, vramMiB }
 }
@@ -33,7 +33,7 @@ export function batchJob(shards = 1, change: Partial<BatchJob> = {}): BatchJob {
   })
 }
 
-export async function submit(client: Client, job: BatchJob, key = randomId()): Promise<JobId> {
+export async function submit(client: Client, job: JobSpec, key = randomId()): Promise<JobId> {
   return (await client.ask({ type: "submit", key, job }, "submitted")).job
 }
 

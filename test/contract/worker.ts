@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import type { NamedBlob } from "../../src/protocol/digest.ts"
-import type { BatchJob } from "../../src/protocol/job.ts"
+import type { Digest, NamedBlob } from "../../src/protocol/digest.ts"
+import type { JobSpec } from "../../src/protocol/job.ts"
 import type { MarketFrame, MarketFrameOf } from "../../src/protocol/message.ts"
-import { type Bundle, bundleDigest } from "../../src/protocol/statement.ts"
+import { RUN_LOG } from "../../src/protocol/run-log.ts"
+import { type Bundle, bundleDigest, resource } from "../../src/protocol/statement.ts"
 import { type Client, enrol, newIdentity, prove } from "./client.ts"
 import { slotFor } from "./work.ts"
 
@@ -13,9 +14,16 @@ export function honest({ spec }: LeaseFrame): string {
   return `result of ${spec.command.argv.join(" ")}`
 }
 
+/** What each output holds, and what it can show when it is asked for it, by digest. */
+export interface Run {
+  outputs: Record<string, string>
+  states?: ReadonlyMap<Digest, string>
+  runLog?: Digest
+}
+
 export interface Conduct {
-  /** What it hands in as every output; null says that the shard cannot be run. */
-  result?: (lease: LeaseFrame) => string | null
+  /** What it hands in, the same text for every output where it is a text; null says that the shard cannot be run. */
+  result?: (lease: LeaseFrame) => Run | string | null
   /** Whether it takes what it is offered now. */
   takes?: () => boolean
 }
@@ -32,7 +40,7 @@ export interface Ending {
 export class Worker {
   readonly client: Client
   readonly endings: Ending[] = []
-  readonly handedIn: { lease: LeaseFrame; bundle: Bundle }[] = []
+  readonly handedIn: HandedIn[] = []
   readonly #conduct: Conduct
   #isOver = false
   readonly #working = new Set<Promise<void>>()
@@ -44,7 +52,7 @@ export class Worker {
 
   static async start(
     url: string,
-    job: BatchJob,
+    job: Pick<JobSpec, "resources">,
     conduct: Conduct = {},
     identity = newIdentity(),
   ): Promise<Worker> {
@@ -69,9 +77,9 @@ export class Worker {
   }
 
   /** The same agent again, after the marketplace was away: it hands in what it has, and takes offers. */
-  async again(url: string, job: BatchJob): Promise<Worker> {
+  async again(url: string, job: Pick<JobSpec, "resources">): Promise<Worker> {
     const next = await Worker.start(url, job, this.#conduct, this.client.identity)
-    for (const { lease, bundle } of this.handedIn) next.#track(next.#handIn(lease, bundle))
+    for (const handedIn of this.handedIn) next.#track(next.#handIn(handedIn))
     return next
   }
 
@@ -105,34 +113,60 @@ export class Worker {
   async #work(lease: LeaseFrame): Promise<void> {
     const { client } = this
     const { result = honest } = this.#conduct
-    const held = { lease: lease.lease.id, epoch: lease.lease.epoch }
-    const content = result(lease)
-    if (content === null) {
-      await client.ask(
-        { type: "abandon", ...held, code: "shard-failed", message: "exit code 3" },
-        "abandoned",
-      )
+    const ran = result(lease)
+    if (ran === null) {
+      const given = {
+        type: "abandon",
+        ...heldOf(lease),
+        code: "shard-failed",
+        message: "exit code 3",
+      } as const
+      await client.ask(given, "abandoned")
       this.endings.push({ lease, bundle: null, answer: null })
       return
     }
+    const run = typeof ran === "string" ? allOf(lease, ran) : ran
     const outputs: NamedBlob[] = []
-    for (const name of lease.spec.outputs) outputs.push({ name, ...(await client.upload(content)) })
-    await this.#handIn(lease, await prove(client.identity, lease, outputs))
+    for (const name of lease.spec.outputs)
+      outputs.push({ name, ...(await client.upload(run.outputs[name] ?? "")) })
+    const bundle = await prove(client.identity, lease, outputs, statement => {
+      if (run.runLog) statement.predicate.runDetails.byproducts.push(resource(RUN_LOG, run.runLog))
+    })
+    await this.#handIn({ lease, bundle, run })
   }
 
-  async #handIn(lease: LeaseFrame, bundle: Bundle): Promise<void> {
+  async #handIn(handedIn: HandedIn): Promise<void> {
     const { client } = this
-    const held = { lease: lease.lease.id, epoch: lease.lease.epoch }
-    this.handedIn.push({ lease, bundle })
+    const { lease, bundle, run } = handedIn
+    this.handedIn.push(handedIn)
     for (;;) {
-      const answer = await client.wire.answerTo(client.wire.send({ type: "proof", ...held, bundle }))
+      const answer = await client.wire.answerTo(client.wire.send({ type: "proof", ...heldOf(lease), bundle }))
       if (answer.type === "receipt" || answer.type === "refused") {
         this.endings.push({ lease, bundle, answer })
         return
       }
+      if (answer.type === "committed")
+        for (const state of answer.reveal) {
+          const shown = run.states?.get(state)
+          if (shown !== undefined) await client.upload(shown)
+        }
       await sleep(50)
     }
   }
+}
+
+interface HandedIn {
+  lease: LeaseFrame
+  bundle: Bundle
+  run: Run
+}
+
+function allOf({ spec }: LeaseFrame, content: string): Run {
+  return { outputs: Object.fromEntries(spec.outputs.map(name => [name, content])) }
+}
+
+function heldOf({ lease }: LeaseFrame) {
+  return { lease: lease.id, epoch: lease.epoch }
 }
 
 export function proofOf({ bundle }: Ending) {

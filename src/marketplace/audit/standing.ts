@@ -11,15 +11,15 @@ export interface Standing<A extends Answer> {
 
 /**
  * Asks until the answers decide, and then once more where the last of them is itself drawn to be audited.
- * @param said the claim, then its auditors' answers in their order.
+ * @param said the claim where there is one, then its auditors' answers in their order.
  */
 export function standing<A extends Answer>(
-  said: readonly [A, ...A[]],
+  said: readonly A[],
   terms: { quorum: number; lead: number },
   isDrawn: (last: A) => boolean,
 ): Standing<A> {
   const found = verdict(said, terms)
   if (found.kind === "open") return { more: found.more, found }
-  const last = said.at(-1) as A
-  return { more: found.wrong.length === 0 && isDrawn(last) ? 1 : 0, found }
+  const last = said.at(-1)
+  return { more: found.wrong.length === 0 && last && isDrawn(last) ? 1 : 0, found }
 }

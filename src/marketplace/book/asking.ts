@@ -1,5 +1,4 @@
 import { randomId } from "../../protocol/handshake.ts"
-import type { KeyId } from "../../protocol/keys.ts"
 import type { LeaseId } from "../../protocol/lease.ts"
 import { mostOf, priceOf } from "../../protocol/price.ts"
 import { partPrice } from "../audit/cost.ts"
@@ -16,23 +15,25 @@ import { seedOf } from "./reveal.ts"
 import type { AuditRow } from "./shard-row.ts"
 
 /**
- * Has one more agent run a part, inside a write.
- * @param asked who runs other parts of the claim: each part has an auditor of its own, as long as there are enough.
+ * Has one more agent run a part, inside a write: one that runs no other part of the claim, as long as there are enough.
  * @returns whether there was anybody, and credits for it.
  */
 export function askOne(
   exchange: Exchange,
   claim: CommitmentRow,
-  { part, rows, said }: Pick<Finding, "part" | "rows" | "said">,
-  asked: ReadonlySet<KeyId>,
+  { part, said }: Pick<Finding, "part" | "said">,
 ): boolean {
   const { shards, clock, log } = exchange
   const price = partPrice(priceOf(specOf(exchange, claim.job)), part.of)
-  const able = candidatesFor(exchange, claim, part)
-  const left = able.filter(({ agent }) => !isHeard(agent))
-  const others = left.filter(({ agent }) => !asked.has(agent))
-  const candidates = others.length > 0 ? others : left
-  const turn = rows.length === 0 ? 0 : Math.max(...rows.map(row => row.turn)) + 1
+  const rows = shards.auditing(claim.proof)
+  const turn = rows.filter(row => row.part === part.number).length
+  // Nobody compares a state of its own.
+  const own = [part.number, part.compares?.segment]
+  const heard = new Set(said.map(({ owner }) => owner))
+  for (const row of rows) if (own.includes(row.part)) heard.add(row.auditor)
+  const left = candidatesFor(exchange, claim, part).filter(({ agent }) => !heard.has(agent))
+  const idle = left.filter(({ agent }) => rows.every(({ auditor }) => auditor !== agent))
+  const candidates = idle.length > 0 ? idle : left
   const auditor = drawAuditor(seedOf(exchange, claim), { segment: part.number, turn }, candidates)
   if (auditor === null || !affords(exchange, claim, mostOf(price, part.spec.limits.timeMs))) return false
   const { job, proof } = claim
@@ -43,21 +44,19 @@ export function askOne(
   })
   log.info({ event: "audit.asked", job, label, part: part.number, turn, auditor })
   return true
-
-  function isHeard(agent: KeyId): boolean {
-    return rows.some(row => row.auditor === agent) || said.some(({ owner }) => owner === agent)
-  }
 }
 
-/** Agents of other owners that could run a part, on what computes alike where equal bytes are asked for. */
-function candidatesFor(exchange: Exchange, claim: CommitmentRow, { spec }: Finding["part"]): Candidate[] {
+/** Agents of other owners that could run a part; where it has to come to equal bytes, on what computes alike. */
+function candidatesFor(exchange: Exchange, claim: CommitmentRow, part: Finding["part"]): Candidate[] {
   const buyer = exchange.jobs.one(claim.job)?.owner
   const able = placesOf(exchange).filter(
     place =>
       place.agent !== buyer &&
       place.agent !== claim.agent &&
-      suits(place, spec.resources) &&
-      kindOf(exchange, place.agent, place.slot.id) === claim.kind,
+      suits(place, part.spec.resources) &&
+      (part.within !== null ||
+        part.compares !== null ||
+        kindOf(exchange, place.agent, place.slot.id) === claim.kind),
   )
   const agents = [...new Set(able.map(({ agent }) => agent))]
   return agents.map(agent => ({ agent, bond: exchange.ledger.balance(`bond:${agent}`) }))

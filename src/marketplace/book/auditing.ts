@@ -1,10 +1,10 @@
-import type { KeyId } from "../../protocol/keys.ts"
 import { chance } from "../audit/draw.ts"
+import { comparison, type Part } from "../plans/parts.ts"
 import { askOne, closeUntaken } from "./asking.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
 import { conclude, settleUnaudited } from "./concluding.ts"
 import type { Exchange } from "./exchange.ts"
-import { type Finding, findingsOf, probabilityOf } from "./findings.ts"
+import { type Finding, findingsOf, isOver, probabilityOf } from "./findings.ts"
 import { partsOf, seedOf } from "./reveal.ts"
 
 /** Brings every claim that is not decided one step further: drawn, shown, run again by others, concluded. Doing it again is harmless. */
@@ -28,7 +28,7 @@ async function advance(exchange: Exchange, claim: CommitmentRow): Promise<void> 
   }
   const parts = commitments.parts(claim)
   if (parts === null) return reveal(exchange, claim, claim.auditedAt)
-  const findings = findingsOf(exchange, claim, parts)
+  const findings = await findingsOf(exchange, claim, parts)
   const isAsking = await db.write(() => ask(exchange, claim, findings))
   if (isAsking) return exchange.wake()
   if (findings.every(finding => isOver(exchange, claim, finding)))
@@ -44,28 +44,27 @@ async function reveal(exchange: Exchange, claim: CommitmentRow, since: number): 
   exchange.wake()
 }
 
-/** @returns whether anybody was asked, or an auditor given up. */
+/** @returns whether anybody was asked, or an auditor given up. Inside a write. */
 function ask(exchange: Exchange, claim: CommitmentRow, findings: readonly Finding[]): boolean {
   let hasChanged = false
-  const asked = new Set<KeyId>(findings.flatMap(({ rows }) => rows.map(({ auditor }) => auditor)))
+  const compared = comparisonsIn(findings)
+  if (compared.length > 0) {
+    exchange.commitments.ask(claim, [...findings.map(({ part }) => part), ...compared])
+    return true
+  }
   for (const finding of findings) {
+    if (finding.isBlocked) continue
     if (closeUntaken(exchange, finding.pending)) hasChanged = true
-    else if (finding.more > finding.pending.length && askOne(exchange, claim, finding, asked))
-      hasChanged = true
+    else if (finding.more > finding.pending.length && askOne(exchange, claim, finding)) hasChanged = true
   }
   return hasChanged
 }
 
-/** Whether a part is decided, or nobody has come for so long that could decide it. */
-function isOver(
-  { terms, clock }: Exchange,
-  claim: CommitmentRow,
-  { more, found, pending, rows }: Finding,
-): boolean {
-  if (more === 0) return true
-  if (pending.length > 0) return false
-  // It held, and nobody is left to audit the last answer.
-  if (found.kind === "agreed") return true
-  const since = Math.max(claim.auditedAt ?? 0, ...rows.map(({ readyAt }) => readyAt))
-  return clock() - since > terms.unmatchedMs
+/** The states that nobody has compared yet, as parts of their own. */
+function comparisonsIn(findings: readonly Finding[]): Part[] {
+  const next =
+    Math.max(...findings.map(({ part }) => part.number), ...findings.map(({ part }) => part.of)) + 1
+  return findings
+    .flatMap(({ part, uncompared }) => uncompared.map(pair => ({ part, pair })))
+    .map(({ part, pair }, place) => comparison(part, pair, next + place))
 }

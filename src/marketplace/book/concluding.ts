@@ -131,7 +131,9 @@ function keepRecords(
     if (bond > 0) ledger.append(forfeiture({ agent, job: claim.job, proof: claim.proof }, lost))
   }
   // Whose answer somebody else has confirmed: of the auditors, all but the last.
-  const confirmed = found.findings.flatMap(({ said }) => said.slice(1, -1)).filter(({ answer }) => answer)
+  const confirmed = found.findings
+    .flatMap(({ said }) => said.slice(0, -1))
+    .filter(({ answer }) => answer !== null && answer.claim !== null)
   const passed = [...(outcome === "settled" ? [claim.agent] : []), ...confirmed.map(({ owner }) => owner)]
   for (const agent of passed)
     if (!failed.includes(agent)) commitments.setRecord(agent, afterPass(commitments.record(agent)))
@@ -225,9 +227,8 @@ function auditedPart({ part, rows, said, found }: Finding): AuditedPart {
       auditor,
       candidates: candidates.map(({ agent, bond }) => ({ agent, bond: MicroCredits.parse(bond) })),
     })),
-    answers: said.map(({ owner, result, answer }) => ({
-      ...{ agent: owner, proof: answer?.proof ?? null },
-      result: result === "unrunnable" ? null : result,
+    answers: said.map(({ owner, digest, answer }) => ({
+      ...{ agent: owner, proof: answer?.proof ?? null, result: digest },
     })),
     wrong: found.kind === "agreed" ? found.wrong.map(({ owner }) => owner) : null,
   }

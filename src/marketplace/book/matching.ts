@@ -4,6 +4,7 @@ import type { KeyId } from "../../protocol/keys.ts"
 import type { OfferId } from "../../protocol/lease.ts"
 import { bidOf, priceOf } from "../../protocol/price.ts"
 import { Auditors } from "./auditors.ts"
+import { isAudited } from "./committing.ts"
 import { endJob } from "./ending.ts"
 import type { Exchange } from "./exchange.ts"
 import {
@@ -39,15 +40,11 @@ export function match(exchange: Exchange): void {
 }
 
 /** An audit is for one agent; a shard is for whoever others can audit. */
-function isFor(
-  { jobs }: Exchange,
-  { job: id, auditor }: ReadyShard,
-  place: Place,
-  auditors: Auditors,
-): boolean {
-  if (auditor !== null) return auditor === place.agent
-  const job = jobs.one(id)
-  return job !== undefined && auditors.areEnoughFor(job, place)
+function isFor({ jobs, shards }: Exchange, shard: ReadyShard, place: Place, auditors: Auditors): boolean {
+  if (shard.auditor !== null) return shard.auditor === place.agent
+  const job = jobs.one(shard.job)
+  if (!job || !isAudited(job.spec)) return job !== undefined
+  return auditors.areEnoughFor(job, place, shards.spec(shard).segments === "kept")
 }
 
 /** Every slot that is served, with what was measured of it. */

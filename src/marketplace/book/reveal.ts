@@ -50,8 +50,8 @@ async function drawnOf(
   const { outputs } = exchange.commitments.handedIn(claim)
   const log = await readRunLog(exchange, spec, outputs)
   if (log === null) return null
-  const count = Math.min(audit.drawn, log.length)
-  return { spec, outputs, log, segments: drawSegments(seedOf(exchange, claim), log.length, count) }
+  const segments = drawSegments(seedOf(exchange, claim), log.length, Math.min(audit.drawn, log.length))
+  return { spec, outputs, log, tolerance: audit.tolerance, segments }
 }
 
 async function sizesOf(

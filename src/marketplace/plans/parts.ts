@@ -3,22 +3,40 @@ import { resultManifest } from "../../protocol/proof.ts"
 import { RUN_LOG_FILE, type RunLogLine } from "../../protocol/run-log.ts"
 import type { ShardSpec } from "../../protocol/shard-spec.ts"
 import { partTimeMs } from "../audit/cost.ts"
-import { finishSpec, replaySpec, STATE_FILE } from "./trainer.ts"
+import { compareSpec, finishSpec, replaySpec, STATE_FILE } from "./trainer.ts"
 
-/** What of a proof is run again, as a shard of its own. */
+/** What is run to find out about a proof, as a shard of its own. */
 export interface Part {
-  /** The segment, or the number of segments for the outputs that are made from the last state; 0 for a whole shard. */
+  /** The segment, or the number of segments for the outputs that are made from the last state; 0 for a whole shard; higher for comparisons. */
   number: number
   spec: ShardSpec
-  /** What the proof says that it comes to: the digest of the result manifest. */
-  claimed: Digest
+  /** What the proof says that it comes to, as the digest of the result manifest; null for a comparison, of which it says nothing. */
+  claimed: Digest | null
   /** How many of these the shard would make: each is paid so much less. */
   of: number
+  /** How far states may be apart, and which ones the proof has before and after this segment; null where bytes have to be equal. */
+  within: { tolerance: number; before: Blob; after: Blob } | null
+  /** The states that are compared here, and the segment that they come from. */
+  compares: { segment: number; states: readonly [Digest, Digest] } | null
 }
 
 /** The whole shard once more. */
 export function wholePart(spec: ShardSpec, outputs: NamedBlob[]): Part {
-  return { number: 0, spec, claimed: resultOf(outputs), of: 1 }
+  return { number: 0, spec, claimed: resultOf(outputs), of: 1, within: null, compares: null }
+}
+
+/** How far two states are apart that a segment has led to. */
+export function comparison(
+  { number: segment, spec, of, within }: Pick<Part, "number" | "spec" | "of" | "within">,
+  [one, other]: readonly [Blob, Blob],
+  number: number,
+): Part {
+  if (!within) throw new Error("states that have to be equal are not compared")
+  const { tolerance, before } = within
+  return {
+    ...{ number, claimed: null, of, within: null, compares: { segment, states: [one.digest, other.digest] } },
+    spec: compareSpec(spec, { before, claimed: one, replayed: other }, tolerance),
+  }
 }
 
 /** What an agent has handed in of a shard that is cut into segments. */
@@ -26,14 +44,19 @@ export interface Segmented {
   spec: ShardSpec
   outputs: NamedBlob[]
   log: readonly RunLogLine[]
+  /** Null where bytes have to be equal. */
+  tolerance: number | null
 }
 
 /** The states that have to be shown before these segments can be run again. */
-export function statesOf({ log }: Pick<Segmented, "log">, drawn: readonly number[]): Digest[] {
+export function statesOf(
+  { log, tolerance }: Pick<Segmented, "log" | "tolerance">,
+  drawn: readonly number[],
+): Digest[] {
   const ends = drawn.flatMap(segment => {
-    const line = lineOf(log, segment)
+    const { before, after } = lineOf(log, segment)
     // The first one starts from the shard's own inputs, so that nobody has to be believed.
-    return segment === 0 ? [line.after] : [line.before, line.after]
+    return segment === 0 && tolerance === null ? [after] : [before, after]
   })
   return [...new Set(ends)]
 }
@@ -44,7 +67,7 @@ export function statesOf({ log }: Pick<Segmented, "log">, drawn: readonly number
  * @param sizeOf the size of a state that was shown.
  */
 export function segmentParts(
-  { spec, outputs, log }: Segmented,
+  { spec, outputs, log, tolerance }: Segmented,
   drawn: readonly number[],
   sizeOf: (state: Digest) => number,
 ): Part[] {
@@ -57,12 +80,22 @@ export function segmentParts(
       spec: limited(replaySpec(spec, segment, segment === 0 ? null : stateOf(before)), log.length),
       claimed: resultOf([{ name: STATE_FILE, ...stateOf(after) }, line]),
       of: log.length,
+      within: tolerance === null ? null : { tolerance, before: stateOf(before), after: stateOf(after) },
+      compares: null,
     }
   })
   if (!drawn.includes(log.length - 1)) return parts
   const finish = limited(finishSpec(spec, stateOf(lineOf(log, log.length - 1).after)), log.length)
   const made = outputs.filter(({ name }) => finish.outputs.includes(name))
-  return [...parts, { number: log.length, spec: finish, claimed: resultOf(made), of: log.length }]
+  const last: Part = {
+    number: log.length,
+    spec: finish,
+    claimed: resultOf(made),
+    of: log.length,
+    within: null,
+    compares: null,
+  }
+  return [...parts, last]
 }
 
 function limited(spec: ShardSpec, of: number): ShardSpec {

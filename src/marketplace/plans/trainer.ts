@@ -1,8 +1,13 @@
+import { z } from "zod"
 import type { Blob, FileName } from "../../protocol/digest.ts"
 import type { JobSpec, TrainJob } from "../../protocol/job.ts"
 import { RUN_LOG_FILE } from "../../protocol/run-log.ts"
 import type { ShardSpec } from "../../protocol/shard-spec.ts"
 
+/** What `compare` says, as far as the marketplace reads it. */
+const Compared = z.object({ within: z.boolean() })
+
+const METRICS_FILE = "metrics.json" as FileName
 const PROGRAM = ["python3", "-m", "trainer"]
 
 /** The command line of the reference trainer (images/trainer): one function for each of its subcommands. */
@@ -136,5 +141,32 @@ export function finishSpec(spec: ShardSpec, last: Blob): ShardSpec {
       { name: STATE_FILE, ...last },
     ],
     outputs: spec.outputs.filter(name => name.endsWith(".safetensors")),
+  }
+}
+
+/** How far a claimed state is from a replayed one. It computes little, but runs where the shard itself can. */
+export function compareSpec(
+  spec: ShardSpec,
+  states: { before: Blob; claimed: Blob; replayed: Blob },
+  tolerance: number,
+): ShardSpec {
+  return {
+    ...spec,
+    command: { ...spec.command, argv: compareArgv(tolerance) },
+    inputs: Object.entries(states).map(([name, { digest, size }]) => ({
+      name: `${name}.safetensors` as FileName,
+      digest,
+      size,
+    })),
+    outputs: [METRICS_FILE],
+  }
+}
+
+/** Whether a comparison found two states alike; null when its file says nothing. */
+export function isWithin(metrics: string): boolean | null {
+  try {
+    return Compared.parse(JSON.parse(metrics)).within
+  } catch {
+    return null
   }
 }
