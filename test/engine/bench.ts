@@ -61,6 +61,7 @@ export interface Wish {
   limits?: Partial<ShardSpec["limits"]>
   resources?: Partial<ShardSpec["resources"]>
   checkpoints?: "travel"
+  segments?: "kept"
 }
 
 /** An agent's parts around a real engine, with a registry and a marketplace's key of their own. */

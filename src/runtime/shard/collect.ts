@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Digest } from "../../protocol/digest.ts"
 import type { BlobStore } from "../../store/blob-store.ts"
-import type { OpenState } from "./state.ts"
+import { leftBy, type OpenState } from "./state.ts"
 
 const HOUR_MS = 3_600_000
 /** What no shard has used for so long is fetched again when it is wanted; logs of shards are kept so long, too. */
@@ -29,6 +29,5 @@ export async function keepCollected(
 
 function blobsOf(shard: OpenState): Digest[] {
   const inputs = shard.assignment.spec.inputs.map(({ digest }) => digest)
-  const outputs = "outputs" in shard ? shard.outputs.map(({ digest }) => digest) : []
-  return [...inputs, ...outputs]
+  return [...inputs, ...("outputs" in shard ? leftBy(shard).map(({ digest }) => digest) : [])]
 }

@@ -44,15 +44,22 @@ const cuts = {
   stall: z.strictObject({ ...Standing.shape, cuts: z.int().min(0) }).optional(),
 }
 
+/** What is kept of its run until it is settled. */
+const left = {
+  outputs: z.array(NamedBlob),
+  /** Between its segments, where the spec has them kept and the program left any. */
+  states: z.array(NamedBlob).optional(),
+}
+
 const Leased = z.strictObject({ step: z.literal("leased"), ...held })
 /** Its inputs and its image are on this machine. */
 const Prepared = z.strictObject({ step: z.literal("prepared"), ...held, ...cuts })
 const Running = z.strictObject({ step: z.literal("running"), ...held, ...cuts, containerId: z.string() })
-/** Its container ended well, and its outputs and its log are in the store. */
+/** Its container ended well, and what it left and its log are in the store. */
 const Ran = z.strictObject({
   step: z.literal("ran"),
   ...held,
-  outputs: z.array(NamedBlob),
+  ...left,
   log: Digest,
   startedOn: Timestamp,
   finishedOn: Timestamp,
@@ -61,7 +68,7 @@ const Ran = z.strictObject({
 const Proved = z.strictObject({
   step: z.literal("proved"),
   ...held,
-  outputs: z.array(NamedBlob),
+  ...left,
   proof: Digest,
   bundle: Bundle,
 })
@@ -110,4 +117,9 @@ export function leased(assignment: Assignment, berth: Berth): Leased {
 
 export function isOpen(state: ShardState): state is OpenState {
   return state.step !== "settled" && state.step !== "abandoned"
+}
+
+/** All that is kept of its run until it is settled. */
+export function leftBy({ outputs, states = [] }: Ran | Proved): NamedBlob[] {
+  return [...outputs, ...states]
 }

@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto"
 import { constants } from "node:fs"
-import { copyFile, lstat, readdir, rm } from "node:fs/promises"
+import { copyFile, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { isDeepStrictEqual } from "node:util"
-import { FileName } from "../../protocol/digest.ts"
 import { isFault } from "../../protocol/fault.ts"
 import { CHECKPOINT_FILES, type Checkpoint } from "../../protocol/shard-spec.ts"
 import { BlobStore } from "../../store/blob-store.ts"
 import { asDiskFull } from "../../store/disk-full.ts"
 import { giveToShard } from "../container/disks.ts"
 import { collectOutputs } from "../container/outputs.ts"
+import { type PlainFile, plainFiles } from "./plain-files.ts"
 import { foldersOf, type Ports } from "./ports.ts"
 import type { Leased, OpenState } from "./state.ts"
 
@@ -51,10 +51,10 @@ export async function fetchCheckpoint(
 export async function keepSending(shard: OpenState, ports: Travel, signal: AbortSignal): Promise<void> {
   if (!travels(shard)) return
   const { checkpoint: folder } = foldersOf(shard, ports)
-  let sent: Entry[] = []
+  let sent: PlainFile[] = []
   while (!signal.aborted) {
     await sleep(ports.sendEveryMs, undefined, { signal }).catch(() => {})
-    const now = await entriesOf(folder)
+    const now = await plainFiles(folder, CHECKPOINT_FILES)
     if (signal.aborted || isDeepStrictEqual(now, sent)) continue
     await sendCheckpoint(shard, ports, signal)
     sent = now
@@ -104,30 +104,9 @@ async function withBaggage(
 
 /** The folder's files as blobs of the store; null when there are none, too many, or when they changed meanwhile. */
 async function pack(folder: string, limitBytes: number, baggage: BlobStore): Promise<Checkpoint | null> {
-  const before = await entriesOf(folder)
+  const before = await plainFiles(folder, CHECKPOINT_FILES)
   if (before.length === 0 || before.length > CHECKPOINT_FILES) return null
   const names = before.map(({ name }) => name)
   const files = await collectOutputs(folder, names, limitBytes, baggage)
-  return isDeepStrictEqual(await entriesOf(folder), before) ? files : null
-}
-
-/** What tells two states of a file apart. */
-interface Entry {
-  name: FileName
-  ino: bigint
-  size: bigint
-  mtimeNs: bigint
-}
-
-/** The plain files of a folder by name; what else lies there, hidden files too, stays where it is. */
-async function entriesOf(folder: string): Promise<Entry[]> {
-  const found = await readdir(folder).catch(() => [])
-  const names = found.map(name => FileName.safeParse(name)).flatMap(({ data }) => data ?? [])
-  const all = names.sort().map(async name => {
-    const stats = await lstat(join(folder, name), { bigint: true }).catch(() => null)
-    if (!stats?.isFile() || stats.nlink !== 1n) return []
-    const { ino, size, mtimeNs } = stats
-    return [{ name, ino, size, mtimeNs }]
-  })
-  return (await Promise.all(all)).flat()
+  return isDeepStrictEqual(await plainFiles(folder, CHECKPOINT_FILES), before) ? files : null
 }

@@ -13,6 +13,7 @@ import { patiently, untilRoom } from "./patience.ts"
 import { foldersOf, type Ports } from "./ports.ts"
 import { timesOf } from "./run-clock.ts"
 import type { Prepared, Ran, Running, Standing } from "./state.ts"
+import { collectStates } from "./states.ts"
 import { keepSending, type Travel } from "./travel.ts"
 import { cutOff, verdictOf } from "./verdict.ts"
 import { type End, type Gone, watch } from "./watch.ts"
@@ -83,8 +84,9 @@ async function conclude(
   const { assignment, berth } = shard
   const { outputs: names, limits } = assignment.spec
   const outputs = await collectOutputs(out, names, limits.outMiB * MIB, ports.store)
+  const states = await collectStates(shard, ports)
   const log = await keepLog(logPath, limits.logMiB * MIB, ports)
-  return { step: "ran", assignment, berth, outputs, log, ...recordOf(end, berth.gpus.length) }
+  return { step: "ran", assignment, berth, outputs, ...states, log, ...recordOf(end, berth.gpus.length) }
 }
 
 async function standing(shard: Running, step: number | null, ports: Needs): Promise<Standing> {
