@@ -1,7 +1,7 @@
 import { formatCredits } from "../protocol/credits.ts"
 import type { BreakerReport } from "../runtime/agent/breakers.ts"
 import type { AgentReport } from "../runtime/agent/report.ts"
-import type { AgentStatus, CardStatus, SlotReport } from "../runtime/agent/status.ts"
+import type { AgentStatus, CardStatus, ShardReport, SlotReport } from "../runtime/agent/status.ts"
 import { counted } from "./counted.ts"
 import { share, unit } from "./gpu-report.ts"
 import { columns } from "./table.ts"
@@ -49,11 +49,19 @@ export function minute(time: string): string {
   return `${time.slice(0, 16).replace("T", " ")}Z`
 }
 
-function servingTables({ slots, cards }: AgentStatus): string[] {
+function servingTables({ slots, proved, cards }: AgentStatus): string[] {
   const work = columns(["slot", "device", "work", "step"], slots.map(slotRow))
-  if (cards.length === 0) return ["", work]
+  const waiting = columns(["proved", "waits for"], proved.map(provedRow))
   const head = ["GPU", "place", "VRAM", "temp", "load", "power", "fan", "throttled by", "energy"]
-  return ["", work, "", columns(head, cards.map(cardRow))]
+  return [
+    ...["", work],
+    ...(proved.length === 0 ? [] : ["", waiting]),
+    ...(cards.length === 0 ? [] : ["", columns(head, cards.map(cardRow))]),
+  ]
+}
+
+function provedRow({ label, job, at }: ShardReport): string[] {
+  return [`${label} of ${job}`, at === "committed" ? "its audits" : "its receipt"]
 }
 
 function slotRow({ id, device, gpus, shard }: SlotReport): string[] {

@@ -5,7 +5,8 @@ import { counted } from "./counted.ts"
 /** What a pause, a resume or a drain did, and what comes next, for people. */
 export function modeReport({ mode, changed, shards, keptUntil, unstopped }: ModeReport): string {
   const suspended = shards.filter(shard => shard.suspended).length
-  const working = shards.length - suspended
+  const audited = shards.filter(({ at }) => at === "committed").length
+  const working = shards.length - suspended - audited
   switch (mode.mode) {
     case "paused":
       return [
@@ -21,9 +22,10 @@ export function modeReport({ mode, changed, shards, keptUntil, unstopped }: Mode
     case "draining":
       return [
         changed ? "Draining: nothing new is taken." : `It drains since ${minute(mode.since)}.`,
-        shards.length === 0
+        working === 0
           ? "Nothing is on the road: the agent ends now."
-          : `The agent ends after ${counted(shards.length, "shard")}; \`zg-agent resume\` takes work again.`,
+          : `The agent ends after ${counted(working, "shard")}; \`zg-agent resume\` takes work again.`,
+        ...(audited === 0 ? [] : [auditedLine(audited)]),
       ].join("\n")
     case "serving":
       return [
@@ -33,6 +35,11 @@ export function modeReport({ mode, changed, shards, keptUntil, unstopped }: Mode
     default:
       return mode satisfies never
   }
+}
+
+/** What a drain does not wait for. */
+export function auditedLine(audited: number): string {
+  return `Waiting for audits: ${counted(audited, "shard")}. What audits ask for is kept here, so start the agent again soon.`
 }
 
 function unstoppedLine(unstopped: number | null): string {

@@ -100,6 +100,13 @@ export class BlobStore {
     await utimes(this.path(digest), now, now)
   }
 
+  /** Says that a blob is of no more use: the next {@link collect} removes it, unless it is needed. */
+  async dismiss(digest: Digest): Promise<void> {
+    await utimes(this.path(digest), 0, 0).catch(error => {
+      if (error.code !== "ENOENT") throw error
+    })
+  }
+
   /**
    * Removes what nobody has used for so long: whole blobs but for those that are needed now, and partial ones.
    * @returns how many bytes that were.

@@ -105,7 +105,7 @@ export async function makeBench(engine: Engine, program: string = engine.facts.n
     archive: new ProofArchive(join(root, "proofs")),
     version: "0.0.0-test",
     marketKey: market.publicKey,
-    settle: async (lease, bundle) => {
+    handIn: async (lease, bundle) => {
       proofs.push(bundle)
       return receiptFor(lease.id, bundle, signer, market)
     },
@@ -114,6 +114,7 @@ export async function makeBench(engine: Engine, program: string = engine.facts.n
     keepCheckpoint: async (_, files) => {
       checkpoints.push(files)
     },
+    onUnshown: (_, fault) => unsent.push(fault),
     onUnsent: (_, fault) => unsent.push(fault),
     sendEveryMs: 200,
     meter: () => NO_CARDS.meter([]),

@@ -1,8 +1,11 @@
+import { readdir } from "node:fs/promises"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { digestOf } from "../../src/protocol/digest.ts"
+import { type Digest, digestOf } from "../../src/protocol/digest.ts"
+import { Fault } from "../../src/protocol/fault.ts"
 import { runLogRoot } from "../../src/protocol/run-log.ts"
 import { checkProof } from "../../src/runtime/proof/verify.ts"
-import type { Proved } from "../../src/runtime/shard/state.ts"
+import type { HandedIn } from "../../src/runtime/shard/ports.ts"
+import type { Committed, Proved } from "../../src/runtime/shard/state.ts"
 import { type Bench, engineOrReason, makeBench, type Wish, walkToEnd } from "./bench.ts"
 
 const engine = await engineOrReason()
@@ -47,4 +50,63 @@ within("a run of segments proves its log, and its states are in the store", asyn
 within("a log that is no text is a fault of the shard's", async () => {
   const { end } = await walkToEnd(bench, bench.lease(segmented("\\377")))
   expect(end).toMatchObject({ step: "abandoned", from: "ran", code: "shard-output-unsafe" })
+})
+
+const state = (index: number) => digestOf(`state ${index}\n`)
+const never = () => new AbortController().signal
+
+/** The bench, with a marketplace that answers these first, and then with the receipt. */
+function audited(...answers: (Digest[] | Fault)[]): Bench {
+  const { ports } = bench
+  const handIn: typeof ports.handIn = async (...what): Promise<HandedIn> => {
+    const answer = answers.shift()
+    if (answer instanceof Fault) throw answer
+    return answer ? { reveal: answer } : ports.handIn(...what)
+  }
+  return { ...bench, ports: { ...ports, handIn } }
+}
+
+within(
+  "what audits ask for is shown, what is gone is told once, and the place is vacated meanwhile",
+  async () => {
+    bench.unsent.length = 0
+    const gone = digestOf("nobody made this")
+    const asked = [[], [state(1)], [state(1), gone], [state(2), gone]]
+    const { seen, end } = await walkToEnd(audited(...asked), bench.lease(segmented()))
+    expect(seen.slice(-3).map(({ step }) => step)).toEqual(["proved", "committed", "settled"])
+    expect(end.step).toBe("settled")
+    expect([0, 1, 2].map(index => bench.registry.blobs.has(state(index)))).toEqual([false, true, true])
+    expect(bench.unsent).toMatchObject([{ code: "blob-missing", facts: { digest: gone } }])
+    // The states have done their duty; the outputs stay as long as any blob.
+    const [{ store }, unusedMs] = [bench.ports, 86_400_000]
+    await store.collect({ needed: new Set([state(0)]), unusedMs, partialMs: unusedMs })
+    expect(await Promise.all([0, 1].map(index => store.size(state(index))))).toEqual([8, null])
+    expect(await store.size(digestOf("done\n"))).toBe(5)
+  },
+)
+
+within("a shutdown between committed and receipt leaves a shard without a place, which goes on", async () => {
+  const shard = bench.lease(segmented())
+  const stop = new AbortController()
+  const town = audited(...Array(100).fill([]))
+  const walking = walkToEnd(town, shard, stop.signal)
+  walking.catch(() => {})
+  const places = async () => [
+    await readdir(bench.ports.shardsRoot),
+    await bench.ports.engine.find({ home: bench.ports.home }, never()),
+  ]
+  await expect.poll(() => bench.journal.open(), { timeout: 30_000 }).toMatchObject([{ step: "committed" }])
+  await expect.poll(places, { timeout: 10_000 }).toEqual([[], []])
+  stop.abort(new Error("shutdown"))
+  await expect(walking).rejects.toThrow("shutdown")
+  const [left] = bench.journal.open()
+  const { end } = await walkToEnd(audited([state(0)]), left as Committed)
+  expect(end).toMatchObject({ step: "settled", proof: (left as Committed).proof })
+  expect(bench.registry.blobs.has(state(0))).toBe(true)
+})
+
+within("a proof whose audit failed is over", async () => {
+  const failed = new Fault("audit-failed", "Two others came to another result.", { hint: "-" })
+  const { end } = await walkToEnd(audited([], failed), bench.lease(segmented()))
+  expect(end).toMatchObject({ step: "abandoned", from: "committed", code: "audit-failed" })
 })

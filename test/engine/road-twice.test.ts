@@ -62,8 +62,8 @@ function telling(ports: Ports, after: After): Ports {
     disks: part("disks", ports.disks),
     transfer: part("transfer", ports.transfer),
     archive: part("archive", ports.archive),
-    settle: async (...args) => {
-      const receipt = await ports.settle(...args)
+    handIn: async (...args) => {
+      const receipt = await ports.handIn(...args)
       after("settle")
       return receipt
     },

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { startMarket } from "../../src/marketplace/market.ts"
 import { bundleDigest } from "../../src/protocol/statement.ts"
 import { Tasks } from "../../src/runtime/agent/tasks.ts"
+import { giveBack } from "../../src/runtime/agent/told.ts"
 import { Walks } from "../../src/runtime/agent/walks.ts"
 import { BlobTransfer } from "../../src/runtime/blob/transfer.ts"
 import { registryUrl } from "../../src/runtime/market/session.ts"
@@ -43,7 +44,11 @@ function walksOver(serving: Serving, signer: Bench["ports"]["signer"], transfer 
     log,
     pauseLimitMs: 60_000,
   }
-  return { walks: new Walks(parts, tasks, end.resolve), end: end.promise, tasks }
+  return {
+    walks: new Walks(parts, tasks, state => state.step === "proved" || end.resolve(state)),
+    end: end.promise,
+    tasks,
+  }
 }
 
 within("a renewal that is refused because the proof has just been settled costs no shard", async () => {
@@ -98,11 +103,14 @@ within("an abandonment that finds the marketplace's disk full is heard when ther
   expect(
     await direct.refusal({ type: "abandon", ...held, code: "gpu-unusable", message: "of the test" }),
   ).toBe("disk-full")
-  const { walks } = walksOver(serving, identity)
   const why = { from: "running", code: "gpu-unusable", message: "of the test" } as const
   const abandoned: Abandoned = { step: "abandoned", assignment, berth: BERTH, ...why }
   await bench.journal.record(abandoned)
-  const heard = walks.giveBack(abandoned, AbortSignal.timeout(20_000))
+  const heard = giveBack(
+    abandoned,
+    { link: serving.link, journal: bench.journal, log },
+    AbortSignal.timeout(20_000),
+  )
   await sleep(1000)
   await disk.grow()
   await heard

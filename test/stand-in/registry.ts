@@ -88,7 +88,7 @@ export class StandInRegistry implements AsyncDisposable {
     const bytes = whole.subarray(start)
     response.writeHead(start > 0 ? 206 : 200, {
       "content-length": bytes.length,
-      "content-type": mediaTypeOf(whole),
+      "content-type": request.url?.includes("/manifests/") ? mediaTypeOf(whole) : "application/octet-stream",
       "docker-content-digest": digest,
       ...(start > 0 ? { "content-range": `bytes ${start}-${whole.length - 1}/${whole.length}` } : {}),
     })

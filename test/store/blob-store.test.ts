@@ -62,3 +62,15 @@ test("what nobody has used for long goes, with downloads that have stopped; what
   expect([await store.received("stopped"), await store.received("going-on")]).toEqual([0, 4])
   expect(await new BlobStore(newRoot()).collect(collection)).toBe(0)
 })
+
+test("what is dismissed goes at the next collection, unless it is needed or has come again", async () => {
+  const store = new BlobStore(newRoot())
+  const [needed, again, over] = await Promise.all(
+    ["needed", "again", "over"].map(text => store.add(pieces(text), 100)),
+  )
+  for (const blob of [needed, again, over]) await store.dismiss(blob?.digest as Digest)
+  await store.dismiss(digestOf("never here"))
+  await store.add(pieces("again"), 100)
+  const [week, wanted] = [7 * 86_400_000, new Set([needed?.digest as Digest])]
+  expect(await store.collect({ needed: wanted, unusedMs: week, partialMs: week })).toBe("over".length)
+})

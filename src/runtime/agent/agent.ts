@@ -22,8 +22,10 @@ import { Offers } from "./offers.ts"
 import type { ServedSlot } from "./slots.ts"
 import { type AgentStatus, cardStatus, type ModeReport, shardReport } from "./status.ts"
 import { Tasks } from "./tasks.ts"
+import { type AnsweredHere, giveBack } from "./told.ts"
 import { stuck } from "./vitals.ts"
-import { type AnsweredHere, fieldsOf, heldOf, isDone, Walks, type Work } from "./walks.ts"
+import { Walks } from "./walks.ts"
+import { fieldsOf, heldOf, isDone, isProved, type Work } from "./work.ts"
 
 export interface AgentParts {
   /** Where a pause is remembered. */
@@ -67,7 +69,7 @@ export class Agent {
       holding: this.#walks.works.map(({ state: { assignment } }) => heldOf(assignment.lease)),
     }))
     const walksParts = { ...parts, pauseLimitMs: this.#pauseLimitMs }
-    this.#walks = new Walks(walksParts, this.#tasks, (end, lastedMs) => this.#capacity.learn(end, lastedMs))
+    this.#walks = new Walks(walksParts, this.#tasks, (...what) => this.#capacity.learn(...what))
     this.#offers = new Offers(parts, this.#walks, this.#breakers)
   }
 
@@ -84,7 +86,7 @@ export class Agent {
     for (const state of journal.open()) this.#resume(state, either)
     for (const state of journal.untold())
       this.#tasks.track(
-        this.#walks.giveBack(state, either).catch(error => this.#unlessAborted(error, either)),
+        giveBack(state, this.#parts, either).catch(error => this.#unlessAborted(error, either)),
       )
     // The session outlives the walks: what they part with is told through it.
     const parted = new AbortController()
@@ -92,7 +94,7 @@ export class Agent {
     try {
       await Promise.race([kept, untilAborted(signal), this.#tasks.bug, this.#drained()])
     } finally {
-      this.#parts.log.info({ shards: this.#walks.taken.size }, "agent.stopping")
+      this.#parts.log.info({ shards: this.#walks.works.length }, "agent.stopping")
       link.tell({ type: "drain" })
       stop.abort()
       await this.#tasks.over()
@@ -130,6 +132,7 @@ export class Agent {
       connected: link.current !== null,
       mode: this.#mode,
       slots: slots.map(({ slot, berth }) => ({ ...slot, gpus: berth.gpus, shard: workIn(slot.id) })),
+      proved: this.#walks.works.filter(({ state }) => isProved(state)).map(shardReport),
       breakers: this.#breakers.report(),
       cards: telemetry.cards().map(cardStatus),
       ...journal.totals(),
@@ -207,9 +210,10 @@ export class Agent {
   }
 
   async #drained(): Promise<void> {
-    while (this.#mode.mode !== "draining" || this.#walks.taken.size > 0)
+    while (this.#mode.mode !== "draining" || !this.#walks.areOver)
       await Promise.race([this.#modeChanged.next, this.#walks.changed.next])
-    this.#parts.log.info("agent.drained")
+    // Audits are others' work, and may take long: what waits for them alone goes on at the next start.
+    this.#parts.log.info({ committed: this.#walks.works.length }, "agent.drained")
   }
 
   async #reportMode(changed: boolean): Promise<ModeReport> {

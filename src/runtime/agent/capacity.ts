@@ -1,7 +1,7 @@
 import type { Logger } from "pino"
 import type { ClientMessage, Held } from "../../protocol/message.ts"
 import type { Link } from "../market/link.ts"
-import type { EndState } from "../shard/state.ts"
+import type { EndState, Proved } from "../shard/state.ts"
 import { blame } from "./blame.ts"
 import type { Breakers } from "./breakers.ts"
 import type { ServedSlot } from "./slots.ts"
@@ -45,8 +45,8 @@ export class Capacity {
     if (waitMs !== null) this.#trial = setTimeout(() => this.announce(), waitMs + 1).unref()
   }
 
-  /** Lets the breakers know how a shard ended, and the marketplace, where that closes or opens a slot. */
-  learn(end: EndState, lastedMs: number): void {
+  /** Lets the breakers know how a shard fared, and the marketplace, where that closes or opens a slot. */
+  learn(end: Proved | EndState, lastedMs: number): void {
     const { assignment, berth } = end
     const { job, spec } = assignment
     const before = this.#breakers.servesSlot(berth.slot)

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 import { Fault } from "../../protocol/fault.ts"
 import { openJournal } from "../shard/journal.ts"
+import type { OpenState } from "../shard/state.ts"
 import { askControl } from "./control.ts"
 import type { Home } from "./home.ts"
 import type { AgentStatus } from "./status.ts"
@@ -9,11 +10,11 @@ import type { AgentStatus } from "./status.ts"
 const LOOK_PAUSE_MS = 500
 
 /**
- * Waits for as long as the signal allows until a draining agent has ended.
+ * Waits for as long as the signal allows until a draining agent has ended; tells how many shards it has left to their audits.
  * @param pid of that agent: a supervisor may have started the next one at once.
  * @throws Fault `drain-unfinished` when it takes work again, or ended otherwise with shards on the road.
  */
-export async function untilDrained(home: Home, pid: number, signal: AbortSignal): Promise<void> {
+export async function untilDrained(home: Home, pid: number, signal: AbortSignal): Promise<number> {
   for (;;) {
     const status = (await askControl(home)) as AgentStatus | null
     if (status?.pid !== pid) break
@@ -21,14 +22,16 @@ export async function untilDrained(home: Home, pid: number, signal: AbortSignal)
     await sleep(LOOK_PAUSE_MS, undefined, { signal })
   }
   const left = shardsLeft(home)
-  if (left > 0) throw unfinished(`the agent ended with ${left} on the road`)
+  const committed = left.filter(({ step }) => step === "committed").length
+  if (left.length > committed) throw unfinished(`the agent ended with ${left.length - committed} on the road`)
+  return committed
 }
 
-function shardsLeft(home: Home): number {
-  if (!existsSync(home.journal)) return 0
+function shardsLeft(home: Home): OpenState[] {
+  if (!existsSync(home.journal)) return []
   const journal = openJournal(home.journal)
   try {
-    return journal.open().length
+    return journal.open()
   } finally {
     journal.close()
   }

@@ -30,6 +30,7 @@ import { openEngines, passJail } from "./open-engines.ts"
 import { type Offering, openSlots } from "./open-slots.ts"
 import { requireSettings } from "./settings.ts"
 import { supervise } from "./supervise.ts"
+import { isDone } from "./work.ts"
 
 export interface ServeOptions {
   home: Home
@@ -167,7 +168,7 @@ async function openAgent(
       ...{ home, isolation, sysfs, log, agent: `${program.name}/${program.version}` },
       given: { cpus: offering.cpus, memoryMiB: offering.memoryMiB },
       gpus: offering.gpus === "none" ? null : detected,
-      isFree: mode.mode === "serving" && journal.open().length === 0,
+      isFree: mode.mode === "serving" && journal.open().every(isDone),
       onMeasuring: () => tellMeasuring(supervision, log),
     },
     signal,

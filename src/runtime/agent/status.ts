@@ -8,7 +8,7 @@ import type { Berth, ShardState } from "../shard/state.ts"
 import type { BreakerReport } from "./breakers.ts"
 import { nameOf } from "./gpu-berths.ts"
 import type { Mode } from "./mode.ts"
-import type { Work } from "./walks.ts"
+import type { Work } from "./work.ts"
 
 /** What a serving agent says of itself, on its control socket and in `zg-agent status`. */
 export interface AgentStatus extends Totals {
@@ -18,6 +18,8 @@ export interface AgentStatus extends Totals {
   connected: boolean
   mode: Mode
   slots: SlotReport[]
+  /** Shards that hold no slot any more: their proofs wait for a receipt or, before that, for audits. */
+  proved: ShardReport[]
   /** The breakers that are not closed: what gets no shards for a while, because too many failed on it. */
   breakers: BreakerReport[]
   /** Every card of the machine, serving or not, as it was sampled last. */
@@ -77,12 +79,14 @@ export function statusLine({
   mode,
   connected,
   slots,
-}: Pick<AgentStatus, "mode" | "connected" | "slots">): string {
+  proved,
+}: Pick<AgentStatus, "mode" | "connected" | "slots" | "proved">): string {
   const busy = slots.filter(({ shard }) => shard !== null).length
+  const left = busy + proved.filter(({ at }) => at !== "committed").length
   const line = {
     serving: `Serving, ${busy} of ${slots.length} slots busy`,
     paused: `Paused, ${busy} shards wait for \`zg-agent resume\``,
-    draining: `Draining, ${busy} shards left`,
+    draining: `Draining, ${left} shards left`,
   }[mode.mode]
   return connected ? line : `${line}; not connected to the marketplace`
 }

@@ -4,7 +4,7 @@ import { GRACE_MS } from "../shard/grace.ts"
 import type { Agent } from "./agent.ts"
 import { Notifier, type Said, type Supervision } from "./notification.ts"
 import { statusLine } from "./status.ts"
-import { fieldsOf } from "./walks.ts"
+import { fieldsOf } from "./work.ts"
 
 /** How often the status is looked at where no sign of life is wanted. */
 const STATUS_PAUSE_MS = 30_000

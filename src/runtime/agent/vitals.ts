@@ -1,5 +1,5 @@
 import type { ShardState } from "../shard/state.ts"
-import type { Work } from "./walks.ts"
+import type { Work } from "./work.ts"
 
 const MINUTE_MS = 60_000
 
@@ -23,6 +23,7 @@ export function longestMs({ step, assignment }: ShardState): number | null {
       return assignment.spec.limits.timeMs + MARGIN_MS
     // A proof waits for the marketplace for as long as its lease can be kept, and large outputs for a slow line.
     case "proved":
+    case "committed":
     case "settled":
     case "abandoned":
       return null

@@ -1,101 +1,79 @@
-import type { Logger } from "pino"
-import { type Fault, isFault } from "../../protocol/fault.ts"
-import type { Lease, LeaseId } from "../../protocol/lease.ts"
+import { isFault } from "../../protocol/fault.ts"
+import type { Lease } from "../../protocol/lease.ts"
 import type { Held } from "../../protocol/message.ts"
-import type { Receipt } from "../../protocol/receipt.ts"
-import type { Checkpoint } from "../../protocol/shard-spec.ts"
-import type { Bundle } from "../../protocol/statement.ts"
 import type { Engine } from "../container/engine.ts"
 import { keepLease } from "../market/keep-lease.ts"
-import type { Link } from "../market/link.ts"
-import type { Journal } from "../shard/journal.ts"
-import { untilRoom } from "../shard/patience.ts"
 import type { Ports } from "../shard/ports.ts"
 import type { Progress } from "../shard/progress.ts"
 import { walk } from "../shard/road.ts"
-import { type Abandoned, type EndState, isOpen, type OpenState, type ShardState } from "../shard/state.ts"
+import { type EndState, isOpen, type OpenState, type Proved, type ShardState } from "../shard/state.ts"
 import { stepsOver } from "../shard/steps.ts"
 import { Hold } from "./hold.ts"
 import { pausedTooLong } from "./mode.ts"
 import { Notice } from "./notice.ts"
 import type { Tasks } from "./tasks.ts"
+import { type AnsweredHere, giveBack, type ToldParts, tellingPorts } from "./told.ts"
+import { fieldsOf, heldOf, isDone, isProved, type Work } from "./work.ts"
 
 /** A shutdown waits no longer than this for the checkpoints that travel. */
 const PARTING_LIMIT_MS = 15_000
 
-/** Ends of a lease that the marketplace knows of already. */
-const NOT_HELD = ["shard-cancelled", "lease-stale", "lease-unknown"]
+/** Is told when a shard is proved and how it ends, and how long it was where it was before, in milliseconds. */
+type Learn = (state: Proved | EndState, lastedMs: number) => void
 
 type AllSteps = ReturnType<typeof stepsOver>
 
-/** A shard on its road, in one slot. */
-export interface Work {
-  state: ShardState
-  progress: Progress | null
-  /** Whether it waits for the end of a pause. */
-  isHeld: boolean
-  /** Since when it is where it is, in milliseconds of `performance.now`. */
-  since: number
-  /** Aborted with a fault it abandons the shard, with anything else it leaves it for the next start. */
-  stop: AbortController
-}
-
-/** What a walk has the marketplace told through this agent's session. */
-export type AnsweredHere = "settle" | "onProgress" | "keepCheckpoint" | "onUnsent"
-
-export interface WalksParts {
-  link: Link
-  journal: Journal
+export interface WalksParts extends ToldParts {
   ports: Omit<Ports, AnsweredHere>
   /** The engine for slots with a card, which may be another one; null where there are none. */
   gpuEngine: Engine | null
-  log: Logger
   /** How long the leases of paused shards are kept, in milliseconds. */
   pauseLimitMs: number
 }
 
-/** Walks shards to their ends, one in each slot, and keeps their leases meanwhile. */
+/** Walks shards to their ends and keeps their leases meanwhile. In each slot runs one at most; those that are proved hold none. */
 export class Walks {
   /** Given when a slot is free, and when a shard is held or goes on. */
   readonly changed = new Notice()
   readonly #parts: WalksParts
   readonly #tasks: Tasks
-  readonly #onEnd: (end: EndState, lastedMs: number) => void
+  readonly #learn: Learn
   readonly #steps: AllSteps
   readonly #gpuSteps: AllSteps
-  /** By slot; null while an offer is being accepted for it. */
-  readonly #works = new Map<string, Work | null>()
+  readonly #works = new Set<Work>()
+  /** Those that hold a slot, by its id; null while an offer is being accepted for it. */
+  readonly #slots = new Map<string, Work | null>()
   readonly #hold = new Hold()
 
-  /** @param onEnd is told how each shard ended, and how long it had been where it was before. */
-  constructor(parts: WalksParts, tasks: Tasks, onEnd: (end: EndState, lastedMs: number) => void) {
+  constructor(parts: WalksParts, tasks: Tasks, learn: Learn) {
     this.#parts = parts
     this.#tasks = tasks
-    this.#onEnd = onEnd
-    const ports = {
-      ...parts.ports,
-      settle: (lease: Lease, bundle: Bundle, signal: AbortSignal) => this.#settle(lease, bundle, signal),
-      onProgress: (lease: Lease, progress: Progress) => this.#tellProgress(lease, progress),
-      keepCheckpoint: (lease: Lease, files: Checkpoint, signal: AbortSignal) =>
-        this.#keepCheckpoint(lease, files, signal),
-      onUnsent: ({ id: lease }: Lease, { code, message }: Fault) =>
-        parts.log.warn({ lease, code, message }, "checkpoint.unsent"),
+    this.#learn = learn
+    const onProgress = (lease: Lease, progress: Progress) => {
+      const work = this.of(heldOf(lease))
+      if (work) work.progress = progress
     }
+    const ports = { ...parts.ports, ...tellingPorts(parts, onProgress) }
     this.#steps = stepsOver(ports)
     this.#gpuSteps = stepsOver({ ...ports, engine: parts.gpuEngine ?? ports.engine })
   }
 
   get works(): Work[] {
-    return [...this.#works.values()].filter(work => work !== null)
+    return [...this.#works]
   }
 
   /** The slots that are taken, or about to be. */
   get taken(): ReadonlySet<string> {
-    return new Set(this.#works.keys())
+    return new Set(this.#slots.keys())
+  }
+
+  /** Whether nothing is left to do here, but to wait for audits. */
+  get areOver(): boolean {
+    return this.#slots.size === 0 && this.works.every(({ state }) => state.step === "committed")
   }
 
   in(slot: string): Work | null {
-    return this.#works.get(slot) ?? null
+    return this.#slots.get(slot) ?? null
   }
 
   of({ lease, epoch }: Held): Work | undefined {
@@ -105,11 +83,12 @@ export class Walks {
 
   /** Keeps a slot for a shard whose offer is being accepted. */
   reserve(slot: string): void {
-    this.#works.set(slot, null)
+    this.#slots.set(slot, null)
   }
 
+  /** Gives back a slot that was reserved for a shard that did not come. */
   free(slot: string): void {
-    this.#works.delete(slot)
+    this.#slots.delete(slot)
     this.changed.give()
   }
 
@@ -117,7 +96,8 @@ export class Walks {
   start(state: OpenState, signal: AbortSignal): Work {
     const stop = new AbortController()
     const work: Work = { state, progress: null, isHeld: false, since: performance.now(), stop }
-    this.#works.set(state.berth.slot, work)
+    this.#works.add(work)
+    if (!isProved(state)) this.#slots.set(state.berth.slot, work)
     this.#tasks.track(this.#live(state, work, signal))
     return work
   }
@@ -139,24 +119,6 @@ export class Walks {
     this.changed.give()
   }
 
-  /** Repeats itself until the marketplace has heard it: the slot stays taken until then, at both ends. */
-  async giveBack({ assignment: { lease }, code, message }: Abandoned, signal: AbortSignal): Promise<void> {
-    const { link, journal, log } = this.#parts
-    const abandon = { type: "abandon", ...heldOf(lease), code, message } as const
-    try {
-      // A marketplace whose disk is full cannot note it yet.
-      if (!NOT_HELD.includes(code)) await untilRoom(() => link.request(abandon, "abandoned", signal), signal)
-    } catch (error) {
-      if (!isFault(error)) throw error
-      log.warn({ lease: lease.id, code: error.code }, "market.refused")
-    }
-    await journal.told(lease.id, lease.epoch).catch(error => {
-      // It is told again after the next start, which is harmless.
-      if (!isFault(error, "disk-full")) throw error
-      log.warn({ lease: lease.id, code: error.code }, "journal.full")
-    })
-  }
-
   async #live(from: OpenState, work: Work, signal: AbortSignal): Promise<void> {
     const { link } = this.#parts
     const stopped = AbortSignal.any([signal, work.stop.signal])
@@ -166,21 +128,32 @@ export class Walks {
     try {
       const end = await this.#toItsEnd(from, work, stopped)
       over.abort()
-      if (end.step === "abandoned") await this.giveBack(end, signal)
+      if (end.step === "abandoned") await giveBack(end, this.#parts, signal)
     } catch (error) {
       if (!stopped.aborted) throw error
       await this.#part(work)
     } finally {
       over.abort()
-      this.free(from.berth.slot)
+      this.#works.delete(work)
+      this.#leaveSlot(work)
+      this.changed.give()
     }
   }
 
-  /** What is proved is judged by its proof: a renewal may cross the settlement, and be refused for that alone. */
+  #leaveSlot(work: Work): void {
+    const { slot } = work.state.berth
+    if (this.#slots.get(slot) === work) this.#slots.delete(slot)
+  }
+
+  /**
+   * What is proved is judged by its proof: a renewal may cross the settlement, and be refused for that alone. What is committed has no use
+   * for its lease any more.
+   */
   #leaseLost(error: unknown, work: Work): void {
     if (!isFault(error)) throw error
-    const isHandedIn = work.state.step === "proved" && isFault(error, "lease-stale", "lease-unknown")
-    if (!isHandedIn) work.stop.abort(error)
+    const { step } = work.state
+    const isHandedIn = step === "proved" && isFault(error, "lease-stale", "lease-unknown")
+    if (step !== "committed" && !isHandedIn) work.stop.abort(error)
   }
 
   /** This agent may not come back before the lease runs out: the next holder goes on from here. */
@@ -233,9 +206,10 @@ export class Walks {
     const lastedMs = performance.now() - work.since
     const hasMoved = state.step !== work.state.step
     work.state = state
+    if (isProved(state)) this.#leaveSlot(work)
     if (hasMoved) this.#move(work, {})
     this.#report(state)
-    if (!isOpen(state)) this.#onEnd(state, lastedMs)
+    if (hasMoved && (state.step === "proved" || !isOpen(state))) this.#learn(state, lastedMs)
   }
 
   #move(work: Work, change: Partial<Pick<Work, "isHeld">>): void {
@@ -250,38 +224,6 @@ export class Walks {
       log.warn({ ...fieldsOf(state), from, code, message }, "shard.abandoned")
     } else log.info(fieldsOf(state), `shard.${state.step}`)
   }
-
-  async #settle({ id, epoch }: Lease, proof: Bundle, signal: AbortSignal): Promise<Receipt> {
-    const said = { type: "proof", lease: id, epoch, bundle: proof } as const
-    const { bundle, ledger } = await this.#parts.link.request(said, "receipt", signal)
-    return { bundle, ledger }
-  }
-
-  async #keepCheckpoint(lease: Lease, files: Checkpoint, signal: AbortSignal): Promise<void> {
-    const held = heldOf(lease)
-    await this.#parts.link.request({ type: "checkpoint", ...held, files }, "kept", signal)
-    this.#parts.log.info({ ...held, files: files.length }, "checkpoint.kept")
-  }
-
-  #tellProgress(lease: Lease, progress: Progress): void {
-    const held = heldOf(lease)
-    const work = this.of(held)
-    if (work) work.progress = progress
-    this.#parts.link.tell({ type: "progress", ...held, ...progress })
-  }
-}
-
-export function heldOf({ id, epoch }: Pick<Lease, "epoch"> & { id: LeaseId }): Held {
-  return { lease: id, epoch }
-}
-
-export function fieldsOf({ assignment: { lease, job, shard }, berth }: ShardState) {
-  return { lease: lease.id, epoch: lease.epoch, job, shard: shard.label, slot: berth.slot }
-}
-
-/** Whether the container's work is done: what is left needs no card. */
-export function isDone({ step }: ShardState): boolean {
-  return step !== "leased" && step !== "prepared" && step !== "running"
 }
 
 function isAtWork({ state, isHeld }: Work): boolean {

@@ -78,7 +78,7 @@ export class Link {
   /** Asks until an answer comes, over as many sessions as it takes; only a refusal or the signal ends it earlier. */
   async request<Type extends MarketType>(
     message: ClientMessage,
-    type: Type,
+    type: Type | readonly Type[],
     signal: AbortSignal,
   ): Promise<MarketFrameOf<Type>> {
     for (;;) {

@@ -17,7 +17,7 @@ const POLICY_VIOLATION = 1008
 export const REPLY_LIMIT_MS = 20_000
 
 interface Awaited {
-  type: MarketType
+  types: readonly MarketType[]
   resolve: (frame: MarketFrame) => void
   reject: (error: unknown) => void
   /** Begins to count towards the limit, anew on each socket. */
@@ -97,13 +97,13 @@ export class Wire {
   }
 
   /**
-   * Sends and waits for the answer of the given type.
+   * Sends and waits for the answer of the given type, or of one of them.
    * @throws the marketplace's refusal as a Fault; `market-silent` after the limit, which counts while there is a socket; `market-lost` when
    * the session is over.
    */
   async request<Type extends MarketType>(
     message: ClientMessage,
-    type: Type,
+    type: Type | readonly Type[],
     signal: AbortSignal,
     timeoutMs = REPLY_LIMIT_MS,
   ): Promise<MarketFrameOf<Type>> {
@@ -116,7 +116,7 @@ export class Wire {
       timer = setTimeout(() => this.#reject(seq, silent(this.url, message.type)), timeoutMs)
     }
     const answered = new Promise<MarketFrame>((resolve, reject) =>
-      this.#awaited.set(seq, { type, resolve, reject, watch, pause }),
+      this.#awaited.set(seq, { types: [type].flat(), resolve, reject, watch, pause }),
     )
     if (this.#connection) watch()
     const abort = () => this.#reject(seq, signal.reason)
@@ -185,9 +185,9 @@ export class Wire {
       return
     }
     this.#awaited.delete(frame.re)
-    if (frame.type === awaited.type) awaited.resolve(frame)
+    if (awaited.types.includes(frame.type)) awaited.resolve(frame)
     else if (frame.type === "refused") awaited.reject(refusal(frame))
-    else awaited.reject(outOfPlace(awaited.type, frame.type))
+    else awaited.reject(outOfPlace(awaited.types.join(" or "), frame.type))
   }
 
   #reject(seq: number, error: unknown): void {

@@ -28,8 +28,15 @@ export async function halt(shard: OpenState, ports: Needs): Promise<void> {
   })
 }
 
-/** Removes the shard's container and folder; its inputs stay in the store. */
+/** Removes all that a shard leaves behind but its inputs and outputs, which stay in the store as long as any. */
 export async function clean(shard: OpenState, ports: Needs): Promise<void> {
+  await vacate(shard, ports)
+  // The states of a large model would fill a disk long before the week is over.
+  if ("states" in shard) for (const { digest } of shard.states ?? []) await ports.store.dismiss(digest)
+}
+
+/** Removes the shard's container and folder; what is in the store stays. */
+export async function vacate(shard: OpenState, ports: Needs): Promise<void> {
   const signal = AbortSignal.timeout(CLEAN_LIMIT_MS)
   const { engine, home } = ports
   const removeAll = async () => {

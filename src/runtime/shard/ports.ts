@@ -2,6 +2,7 @@ import { join } from "node:path"
 import type { Fault } from "../../protocol/fault.ts"
 import type { PublicKey, Signer } from "../../protocol/keys.ts"
 import type { Lease } from "../../protocol/lease.ts"
+import type { MarketFrameOf } from "../../protocol/message.ts"
 import type { Receipt } from "../../protocol/receipt.ts"
 import { type Checkpoint, specDigest } from "../../protocol/shard-spec.ts"
 import type { Bundle } from "../../protocol/statement.ts"
@@ -16,6 +17,9 @@ import type { Meter } from "../host/telemetry/meter.ts"
 import type { ProofArchive } from "../proof/archive.ts"
 import type { Progress } from "./progress.ts"
 import type { Berth, OpenState } from "./state.ts"
+
+/** What comes of a proof: the receipt or, while its audits are open, what is to be shown for them. */
+export type HandedIn = Receipt | Pick<MarketFrameOf<"committed">, "reveal">
 
 /** Everything outside the road that its steps use. */
 export interface Ports {
@@ -36,8 +40,10 @@ export interface Ports {
   /** Version of this program, for the proof. */
   version: string
   marketKey: PublicKey
-  /** Hands a proof in and returns the receipt; waits through lost connections. The same proof twice gets the same receipt. */
-  settle: (lease: Lease, bundle: Bundle, signal: AbortSignal) => Promise<Receipt>
+  /** Hands a proof in; waits through lost connections. The same proof twice gets the same receipt. */
+  handIn: (lease: Lease, bundle: Bundle, signal: AbortSignal) => Promise<HandedIn>
+  /** Told when something was not shown that an audit asks for; the shard goes on. */
+  onUnshown: (lease: Lease, fault: Fault) => void
   /** Told of the ledger's checkpoint that came with a receipt. */
   onCheckpoint: (checkpoint: string) => void
   onProgress: (lease: Lease, progress: Progress) => void

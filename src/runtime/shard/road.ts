@@ -3,6 +3,7 @@ import { asDiskFull } from "../../store/disk-full.ts"
 import { ROOM_LIMIT_MS, untilRoom as waitForRoom } from "./patience.ts"
 import {
   type Abandoned,
+  type Committed,
   type EndState,
   isOpen,
   type Leased,
@@ -21,7 +22,8 @@ export interface Steps {
   run(shard: Prepared, signal: AbortSignal): Promise<Running>
   wait(shard: Running, signal: AbortSignal): Promise<Ran | Prepared>
   prove(shard: Ran, signal: AbortSignal): Promise<Proved>
-  settle(shard: Proved, signal: AbortSignal): Promise<Settled>
+  settle(shard: Proved, signal: AbortSignal): Promise<Settled | Committed>
+  reveal(shard: Committed, signal: AbortSignal): Promise<Settled>
   /** Ends what runs, and keeps what is needed to go on. */
   halt(shard: OpenState): Promise<void>
   /** Removes all that a shard leaves behind. */
@@ -95,7 +97,7 @@ async function advance(
 
 /** What is left then costs nobody any work, and is worth its pay. */
 function isDone({ step }: OpenState): boolean {
-  return step === "ran" || step === "proved"
+  return step === "ran" || step === "proved" || step === "committed"
 }
 
 function step(state: OpenState, steps: Steps, signal: AbortSignal): Promise<ShardState> {
@@ -110,6 +112,8 @@ function step(state: OpenState, steps: Steps, signal: AbortSignal): Promise<Shar
       return steps.prove(state, signal)
     case "proved":
       return steps.settle(state, signal)
+    case "committed":
+      return steps.reveal(state, signal)
     default:
       return state satisfies never
   }

@@ -1,20 +1,34 @@
 import { ProofStatement } from "../../protocol/proof.ts"
+import type { Receipt } from "../../protocol/receipt.ts"
 import { readStatement } from "../../protocol/statement.ts"
 import { checkCharge, checkReceipt, checkRecorded } from "../proof/verify.ts"
 import type { Ports } from "./ports.ts"
-import type { Proved, Settled } from "./state.ts"
+import type { Committed, Proved, Settled } from "./state.ts"
 
-type Needs = Pick<Ports, "transfer" | "settle" | "onCheckpoint" | "marketKey" | "signer" | "archive">
+type Keeping = Pick<Ports, "onCheckpoint" | "marketKey" | "signer" | "archive">
 
 /**
- * proved → settled: outputs delivered, proof handed in, receipt checked and kept. The registry knows a blob by its digest and the
- * marketplace a proof by its own, so that twice costs nobody anything.
- * @throws Fault `blob-*`, `receipt-refused`, `ledger-*`, or what the marketplace refused with.
+ * proved → settled, or → committed where its audits come first: outputs delivered, proof handed in. The registry knows a blob by its
+ * digest and the marketplace a proof by its own, so that twice costs nobody anything.
+ * @throws Fault `blob-*`, or as {@link keepReceipt}, or what the marketplace refused with.
  */
-export async function settle(shard: Proved, ports: Needs, signal: AbortSignal): Promise<Settled> {
-  const { assignment, berth, outputs, proof, bundle } = shard
+export async function settle(
+  shard: Proved,
+  ports: Keeping & Pick<Ports, "transfer" | "handIn">,
+  signal: AbortSignal,
+): Promise<Settled | Committed> {
+  const { assignment, outputs, bundle } = shard
   for (const output of outputs) await ports.transfer.upload(output, signal)
-  const receipt = await ports.settle(assignment.lease, bundle, signal)
+  const answer = await ports.handIn(assignment.lease, bundle, signal)
+  return "reveal" in answer ? { ...shard, step: "committed" } : keepReceipt(shard, answer, ports)
+}
+
+/** The end of a proof's wait: its receipt checked and kept. @throws Fault `receipt-refused`, `ledger-*`. */
+export async function keepReceipt(
+  { assignment, berth, proof, bundle }: Proved | Committed,
+  receipt: Receipt,
+  ports: Keeping,
+): Promise<Settled> {
   const due = { proof, lease: assignment.lease.id, agent: ports.signer.keyId }
   const answer = checkReceipt(receipt.bundle, ports.marketKey, due)
   checkCharge(answer, assignment, readStatement(bundle, ProofStatement))

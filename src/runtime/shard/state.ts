@@ -72,6 +72,8 @@ const Proved = z.strictObject({
   proof: Digest,
   bundle: Bundle,
 })
+/** Its proof is in the ledger, and its audits are open: the receipt waits for them. */
+const Committed = z.strictObject({ ...Proved.shape, step: z.literal("committed") })
 const Settled = z.strictObject({
   step: z.literal("settled"),
   ...held,
@@ -82,7 +84,7 @@ const Settled = z.strictObject({
 const Abandoned = z.strictObject({
   step: z.literal("abandoned"),
   ...held,
-  from: z.enum(["leased", "prepared", "running", "ran", "proved"]),
+  from: z.enum(["leased", "prepared", "running", "ran", "proved", "committed"]),
   code: z.string().refine(isFaultCode, "must be a fault code"),
   message: z.string(),
 })
@@ -92,6 +94,7 @@ export type Prepared = z.infer<typeof Prepared>
 export type Running = z.infer<typeof Running>
 export type Ran = z.infer<typeof Ran>
 export type Proved = z.infer<typeof Proved>
+export type Committed = z.infer<typeof Committed>
 export type Settled = z.infer<typeof Settled>
 export type Abandoned = z.infer<typeof Abandoned>
 
@@ -102,13 +105,14 @@ export const ShardState = z.discriminatedUnion("step", [
   Running,
   Ran,
   Proved,
+  Committed,
   Settled,
   Abandoned,
 ])
 export type ShardState = z.infer<typeof ShardState>
 
 /** A shard with something left to do. */
-export type OpenState = Leased | Prepared | Running | Ran | Proved
+export type OpenState = Leased | Prepared | Running | Ran | Proved | Committed
 export type EndState = Settled | Abandoned
 
 export function leased(assignment: Assignment, berth: Berth): Leased {
@@ -120,6 +124,6 @@ export function isOpen(state: ShardState): state is OpenState {
 }
 
 /** All that is kept of its run until it is settled. */
-export function leftBy({ outputs, states = [] }: Ran | Proved): NamedBlob[] {
+export function leftBy({ outputs, states = [] }: Ran | Proved | Committed): NamedBlob[] {
   return [...outputs, ...states]
 }

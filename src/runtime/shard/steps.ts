@@ -2,6 +2,7 @@ import { clean, halt } from "./clean.ts"
 import type { Ports } from "./ports.ts"
 import { prepare } from "./prepare.ts"
 import { prove } from "./prove.ts"
+import { reveal } from "./reveal.ts"
 import type { Steps } from "./road.ts"
 import { run } from "./run.ts"
 import { settle } from "./settle.ts"
@@ -19,6 +20,7 @@ export function stepsOver(
     wait: (shard, signal) => wait(shard, ports, signal),
     prove: shard => prove(shard, ports),
     settle: (shard, signal) => settle(shard, ports, signal),
+    reveal: (shard, signal) => reveal(shard, ports, signal),
     halt: shard => halt(shard, ports),
     clean: shard => clean(shard, ports),
     send: (shard, signal) => sendCheckpoint(shard, ports, signal),

@@ -13,7 +13,7 @@ import {
   unproven,
 } from "../../../src/runtime/agent/breaker.ts"
 import { Breakers, type Pairing } from "../../../src/runtime/agent/breakers.ts"
-import type { EndState } from "../../../src/runtime/shard/state.ts"
+import type { EndState, Proved } from "../../../src/runtime/shard/state.ts"
 
 const { failures, firstMs, longestMs } = IMAGE_TERMS
 
@@ -100,6 +100,9 @@ const ended = (code: string, from = "leased") => ({ step: "abandoned", code, fro
 
 test.each([
   [{ step: "settled" } as EndState, 0, "well"],
+  [{ step: "proved" } as Proved, 0, "well"],
+  [ended("audit-failed", "committed"), 600_000, "image-or-slot"],
+  [ended("audit-undecided", "committed"), 600_000, "nobody"],
   [ended("image-not-pulled"), 600_000, "image"],
   [ended("container-not-created", "prepared"), 100, "image-or-slot"],
   [ended("gpu-unusable", "prepared"), 100, "image-or-slot"],

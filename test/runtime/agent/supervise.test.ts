@@ -19,7 +19,7 @@ type Supervised = Pick<Agent, "status" | "stuck" | "dialledAt">
 type Status = ReturnType<Agent["status"]>
 type Stuck = ReturnType<Agent["stuck"]>
 const status = (connected: boolean) =>
-  ({ mode: { mode: "serving" }, connected, slots: [] }) as unknown as Status
+  ({ mode: { mode: "serving" }, connected, slots: [], proved: [] }) as unknown as Status
 
 test("it takes the supervisor's variables, and leaves none for the engine's clients", () => {
   const env = { NOTIFY_SOCKET: "/run/x", WATCHDOG_USEC: "60000000", WATCHDOG_PID: "7", PATH: "/bin" }

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest"
 import { longestMs, stuck } from "../../../src/runtime/agent/vitals.ts"
-import type { Work } from "../../../src/runtime/agent/walks.ts"
+import type { Work } from "../../../src/runtime/agent/work.ts"
 import type { ShardState } from "../../../src/runtime/shard/state.ts"
-import { ABANDONED, LEASED, PREPARED, PROVED, RAN, RUNNING, SETTLED } from "../shard/sample.ts"
+import { ABANDONED, COMMITTED, LEASED, PREPARED, PROVED, RAN, RUNNING, SETTLED } from "../shard/sample.ts"
 
 const work = (state: ShardState, change: Partial<Work> = {}): Work => ({
   ...{ state, progress: null, isHeld: false, since: 0, stop: new AbortController() },
@@ -24,6 +24,6 @@ test("a running shard has all of its own time", () => {
   expect(longestMs(RUNNING)).toBeGreaterThan(RUNNING.assignment.spec.limits.timeMs)
 })
 
-test.each([PROVED, SETTLED, ABANDONED])("$step waits for others, who may be away", state => {
+test.each([PROVED, COMMITTED, SETTLED, ABANDONED])("$step waits for others, who may be away", state => {
   expect(stuck([work(state)], Number.MAX_SAFE_INTEGER)).toEqual([])
 })

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { afterEach, beforeEach, expect, test } from "vitest"
 import { openJournal } from "../../../src/runtime/shard/journal.ts"
 import type { ShardState } from "../../../src/runtime/shard/state.ts"
-import { ABANDONED, LEASED, PREPARED, PROVED, RAN, RUNNING, SETTLED } from "./sample.ts"
+import { ABANDONED, COMMITTED, LEASED, PREPARED, PROVED, RAN, RUNNING, SETTLED } from "./sample.ts"
 
 let root: string
 let path: string
@@ -15,7 +15,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(root, { recursive: true }))
 
-const ALL: ShardState[] = [LEASED, PREPARED, RUNNING, RAN, PROVED, SETTLED, ABANDONED]
+const ALL: ShardState[] = [LEASED, PREPARED, RUNNING, RAN, PROVED, COMMITTED, SETTLED, ABANDONED]
 
 test.for(ALL)("a shard that is $step comes back as it was after a restart", async (state, { expect }) => {
   const journal = openJournal(path)

@@ -2,9 +2,9 @@ import { expect, test } from "vitest"
 import { Fault } from "../../../src/protocol/fault.ts"
 import { cancelled, type Steps, walk } from "../../../src/runtime/shard/road.ts"
 import type { OpenState, ShardState } from "../../../src/runtime/shard/state.ts"
-import { LEASED, PREPARED, PROVED, RAN, RUNNING, SETTLED } from "./sample.ts"
+import { COMMITTED, LEASED, PREPARED, PROVED, RAN, RUNNING, SETTLED } from "./sample.ts"
 
-type Arrow = "prepare" | "run" | "wait" | "prove" | "settle"
+type Arrow = "prepare" | "run" | "wait" | "prove" | "settle" | "reveal"
 
 /** Steps that only tell what was asked of them, to see the order; what they do for real is seen in test/engine. */
 function told(change: Partial<Steps> = {}) {
@@ -21,6 +21,7 @@ function told(change: Partial<Steps> = {}) {
     wait: tell("wait", RAN),
     prove: tell("prove", PROVED),
     settle: tell("settle", SETTLED),
+    reveal: tell("reveal", SETTLED),
     halt: async ({ step }) => void log.push(`halt ${step}`),
     clean: async ({ step }) => void log.push(`clean ${step}`),
     ...change,
@@ -47,7 +48,14 @@ const ARROWS: [OpenState, Arrow][] = [
   [RUNNING, "wait"],
   [RAN, "prove"],
   [PROVED, "settle"],
+  [COMMITTED, "reveal"],
 ]
+
+test("a proof that is to be audited is committed on its way", async () => {
+  const { steps, record, log } = told({ settle: async () => COMMITTED })
+  expect(await walk(PROVED, steps, record, live())).toBe(SETTLED)
+  expect(log).toEqual(["= proved", "= committed", "reveal", "clean committed", "= settled"])
+})
 
 test.for(ARROWS)("a walk from $0.step starts with its own step", async ([from, arrow], { expect }) => {
   const { steps, record, log } = told()
@@ -77,7 +85,7 @@ test.for(ARROWS)(
   async ([from, arrow], { expect }) => {
     const { steps, record, log } = told({ [arrow]: () => Promise.reject(FULL) })
     const walking = walk(from, steps, record, live(), 1)
-    if (from.step === "ran" || from.step === "proved") {
+    if (["ran", "proved", "committed"].includes(from.step)) {
       await expect(walking).rejects.toMatchObject({ code: "disk-full" })
       expect(log).toEqual([`= ${from.step}`])
     } else expect(await walking).toMatchObject({ step: "abandoned", from: from.step, code: "disk-full" })

@@ -3,6 +3,7 @@ import { proofStatement } from "../../../src/protocol/proof.ts"
 import { bundleDigest, signStatement } from "../../../src/protocol/statement.ts"
 import {
   type Abandoned,
+  type Committed,
   type Leased,
   leased,
   type Prepared,
@@ -24,6 +25,11 @@ export const PREPARED: Prepared = { step: "prepared", ...held, cuts: 0 }
 export const RUNNING: Running = { step: "running", ...held, cuts: 0, containerId: "c".repeat(64) }
 export const RAN: Ran = { step: "ran", ...held, outputs, log, startedOn, finishedOn, usage }
 export const PROVED: Proved = { step: "proved", ...held, outputs, proof: bundleDigest(bundle), bundle }
+export const COMMITTED: Committed = {
+  ...PROVED,
+  step: "committed",
+  states: [{ name: "0.safetensors", digest: digestOf("state"), size: 5 }],
+}
 export const SETTLED: Settled = {
   step: "settled",
   ...held,
