@@ -9,7 +9,7 @@ import { ProofArchive } from "../runtime/proof/archive.ts"
 export default class Earnings extends BaseCommand {
   static override summary = "Show what this agent's work has brought, by day, job or GPU."
   static override description =
-    "It reads this home's own proofs and receipts, also without a connection. Amounts are after the marketplace's fee. With a tariff the cost of the cards' energy is taken off. Royalties are not in it: `account` tells them."
+    "It reads this home's own proofs and receipts, also without a connection. Amounts are after the marketplace's fee, with what of them goes to the bond. With a tariff the cost of the cards' energy is taken off. Royalties are not in it: `account` tells them."
   static override examples = [
     "<%= config.bin %> earnings",
     "<%= config.bin %> earnings --by gpu --since 2026-11-01",

@@ -25,6 +25,7 @@ test("the commands of the main job are there", () => {
   expect(Object.keys(commands).sort()).toEqual([
     ...[
       "account",
+      "account:release",
       "bench",
       "bench:show",
       "doctor",

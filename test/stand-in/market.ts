@@ -16,14 +16,14 @@ export type Answer = (frame: ClientFrame) => Promise<MarketMessage | undefined>
 /** A marketplace with nothing behind its socket: it knows everybody, and a test says what it answers. */
 export class StandInMarket {
   readonly heard: ClientFrame[] = []
+  readonly identity: Signer = newIdentity()
   readonly #sockets: WebSocketServer
   readonly #answer: Answer
 
   private constructor(sockets: WebSocketServer, answer: Answer) {
     this.#sockets = sockets
     this.#answer = answer
-    const signer = newIdentity()
-    sockets.on("connection", (socket, { headers }) => this.#converse(socket, headers.host ?? "", signer))
+    sockets.on("connection", (socket, { headers }) => this.#converse(socket, headers.host ?? ""))
   }
 
   static async start(answer: Answer): Promise<StandInMarket> {
@@ -43,17 +43,19 @@ export class StandInMarket {
     await closed
   }
 
-  async #converse(socket: WebSocket, host: string, signer: Signer): Promise<void> {
+  async #converse(socket: WebSocket, host: string): Promise<void> {
     const texts = textsOf(socket)
     const next = async () => parseClientFrame((await texts.next()).value as string)
     const say = (message: MarketMessage, seq: number) =>
       socket.send(JSON.stringify({ ...message, seq, re: seq }))
-    const challenged = challenge((await next()) as ClientFrameOf<"hello">, host, signer)
+    const challenged = challenge((await next()) as ClientFrameOf<"hello">, host, this.identity)
     const { handshake } = challenged
     const { marketKey: publicKey, marketNonce: nonce, session, clientKey } = handshake
     say({ type: "challenge", publicKey, nonce, session }, 1)
     authenticate(challenged, (await next()) as ClientFrameOf<"auth">)
-    const signature = Buffer.from(await signer.sign(handshakeBytes("market", handshake))).toString("base64")
+    const signature = Buffer.from(await this.identity.sign(handshakeBytes("market", handshake))).toString(
+      "base64",
+    )
     const agent = keyIdOf(clientKey)
     say({ type: "welcome", agent, signature, token: "a-token-of-the-test", registered: true }, 2)
     const channel = new Channel()
