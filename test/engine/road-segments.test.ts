@@ -47,6 +47,14 @@ within("a run of segments proves its log, and its states are in the store", asyn
   for (const { digest } of proved.states ?? []) expect(await bench.ports.store.size(digest)).toBe(8)
 })
 
+within("a log that is not in the store any more is a fault, and no end of the agent", async () => {
+  const { ran } = await walkToEnd(bench, bench.lease(segmented()))
+  const lost = { name: "run-log.jsonl" as never, digest: digestOf("lost"), size: 4 }
+  const { assignment } = bench.lease(segmented())
+  const { end } = await walkToEnd(bench, { ...ran, assignment, outputs: [lost] })
+  expect(end).toMatchObject({ step: "abandoned", from: "ran", code: "shard-output-missing" })
+})
+
 within("a log that is no text is a fault of the shard's", async () => {
   const { end } = await walkToEnd(bench, bench.lease(segmented("\\377")))
   expect(end).toMatchObject({ step: "abandoned", from: "ran", code: "shard-output-unsafe" })

@@ -46,14 +46,17 @@ async function runLogOf({ assignment, outputs }: Ran, { store }: Needs): Promise
   if (!log) throw unusable("shard-output-missing", "it is none of the shard's outputs")
   if (log.size > RUN_LOG_LIMIT_BYTES)
     throw unusable("shard-output-too-large", `its ${log.size} bytes are over ${RUN_LOG_LIMIT_BYTES}`)
-  const bytes = await readFile(store.path(log.digest))
+  const bytes = await readFile(store.path(log.digest)).catch(cause => {
+    throw unusable("shard-output-missing", "it cannot be read from the store", cause)
+  })
   if (!isUtf8(bytes)) throw unusable("shard-output-unsafe", "it is no text")
   return runLogRoot(bytes.toString())
 }
 
-function unusable(code: FaultCode, why: string): Fault {
+function unusable(code: FaultCode, why: string, cause?: unknown): Fault {
   return new Fault(code, `${RUN_LOG_FILE} cannot be proved: ${why}.`, {
     hint: "The shard's program has to write one line of JSON for each segment; see docs/audit.md.",
+    cause,
   })
 }
 
