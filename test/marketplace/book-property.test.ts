@@ -1,20 +1,20 @@
 import { join } from "node:path"
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { withRoyalties } from "../../src/marketplace/ledger/posting.ts"
-import { mostOfJob } from "../../src/marketplace/plans/plan.ts"
+import { mostOfJob, mostOfShard, total } from "../../src/marketplace/plans/plan.ts"
 import type { FaultCode } from "../../src/protocol/fault.ts"
 import { randomId } from "../../src/protocol/handshake.ts"
 import type { JobId, JobSpec } from "../../src/protocol/job.ts"
 import type { KeyId } from "../../src/protocol/keys.ts"
 import type { Account } from "../../src/protocol/ledger-entry.ts"
 import type { Held } from "../../src/protocol/message.ts"
-import { mostOf, type Price, priceOf } from "../../src/protocol/price.ts"
+import { mostOf, type Price } from "../../src/protocol/price.ts"
 import { ledgerFiles } from "../../src/runtime/ledger/files.ts"
 import { verifyLog } from "../../src/runtime/ledger/verify.ts"
 import { RATE, World } from "./book-world.ts"
 
 const KINDS = [
+  ...["submit-replicated", "submit-spotted", "prove-wrong", "prove-wrong", "release"],
   ...["submit-per-second", "submit-with-royalty", "submit-from-self", "serve-asking", "serve-asking-much"],
   ...["submit", "submit-twice", "serve", "serve", "serve-holding", "serve-none", "leave", "drain", "restart"],
   ...["accept", "accept", "accept", "accept-twice", "decline", "renew", "abandon", "progress", "checkpoint"],
@@ -30,7 +30,7 @@ interface Act {
 
 const act: fc.Arbitrary<Act> = fc.record({
   kind: fc.constantFrom(...KINDS),
-  by: fc.nat(2),
+  by: fc.nat(3),
   which: fc.nat(7),
   many: fc.integer({ min: 1, max: 3 }),
 })
@@ -50,7 +50,7 @@ const pick = <T>(all: readonly T[], which: number): T | undefined =>
 async function happen(world: World, { kind, by, which, many }: Act): Promise<void> {
   const taken = pick(world.leases, which)
   const held = taken && { lease: taken.lease.lease.id, epoch: taken.lease.lease.epoch }
-  const royaltyTo = world.agents[which % 4]?.keyId
+  const royaltyTo = world.agents[which % 5]?.keyId
   const offer = pick(world.offersOf(by), which)
   const own: Held[] = world.leases
     .filter(lease => lease.by === by)
@@ -63,6 +63,17 @@ async function happen(world: World, { kind, by, which, many }: Act): Promise<voi
     },
     "submit-per-second": () => world.submit(by, many, randomId(), { perSecond: true, royaltyTo }),
     "submit-with-royalty": () => world.submit(by, many, randomId(), { royaltyTo }),
+    "submit-replicated": () =>
+      world.submit(by, many, randomId(), {
+        ...{ royaltyTo, perSecond: which % 2 === 0 },
+        audit: { kind: "replicate", copies: 2, quorum: 2, share: 0 },
+      }),
+    "submit-spotted": () =>
+      world.submit(by, many, randomId(), {
+        audit: { kind: "spot", segments: 1, drawn: 1, tolerance: null, share: which / 10 },
+      }),
+    "prove-wrong": () => taken && world.prove(taken.by, taken.lease, 1000, world.wrongOutput),
+    release: () => world.say(by, { type: "release" }),
     "submit-from-self": () =>
       world.submit(by, 1, randomId(), { payFrom: "self", perSecond: which % 2 === 0, royaltyTo }),
     serve: () => world.serve(by, many, undefined),
@@ -116,6 +127,8 @@ interface Row {
   slot: string | null
   price: string | null
   cost: number | null
+  /** The proof that it audits. */
+  claim: string | null
 }
 
 interface JobRow {
@@ -125,18 +138,15 @@ interface JobRow {
   spec: string
 }
 
-/** What a shard of this job costs at most, with its royalty. */
-function mostOfShard(spec: JobSpec): number {
-  return withRoyalties(mostOf(priceOf(spec), spec.limits.timeMs), spec.royalties ?? [])
-}
-
 /** No job pays more than it offered, or other than its lease said. */
 function checkCosts(settled: Row[], specs: Map<string, JobSpec>): void {
-  for (const { job, price, cost } of settled) {
+  for (const { job, price, cost, claim } of settled) {
     const spec = specs.get(job) as JobSpec
     const said: Price = JSON.parse(price ?? "null")
-    expect(cost).toBeLessThanOrEqual(mostOfShard(spec))
-    if (said.per === "shard") expect(cost).toBe(mostOfShard(spec))
+    // Royalties are paid once, however often a shard is run.
+    const most = claim === null ? mostOfShard(spec) : mostOf(said, spec.limits.timeMs)
+    expect(cost).toBeLessThanOrEqual(most)
+    if (said.per === "shard") expect(cost).toBe(most)
     else expect(said.rate).toBeLessThanOrEqual(RATE)
   }
 }
@@ -167,13 +177,21 @@ async function checkPublished(world: World): Promise<void> {
   expect(balances).toEqual(checkBalances(world))
 }
 
+/** What lost bonds have paid back to a job. */
+function returnedTo(world: World, job: JobId): number {
+  const row = world.sql
+    .prepare("SELECT coalesce(sum(amount), 0) AS sum FROM leg WHERE account = ? AND kind = 'forfeit'")
+    .get(`escrow:${job}`)
+  return (row as { sum: number }).sum
+}
+
 /** Whatever has happened, this holds. */
 function check(world: World, epochs: Map<string, number>): void {
-  const { ledger, jobs } = world.book.exchange
+  const { ledger, jobs, commitments, shards } = world.book.exchange
   const all = <T>(query: string) => world.sql.prepare(query).all() as T[]
   expect(ledger.brokenAt()).toBeNull()
   checkBalances(world)
-  const rows = all<Row>("SELECT job, state, lease, epoch, agent, slot, price, cost FROM shard")
+  const rows = all<Row>("SELECT job, state, lease, epoch, agent, slot, price, cost, claim FROM shard")
   const proofs = all<{ lease: string; agent: string }>("SELECT lease, agent FROM proof")
   const settled = rows.filter(({ state }) => state === "settled")
   expect(proofs.map(({ lease, agent }) => `${lease} ${agent}`).sort()).toEqual(
@@ -185,9 +203,16 @@ function check(world: World, epochs: Map<string, number>): void {
     specs.set(id, spec)
     const paid = settled.filter(({ job }) => job === id).reduce((sum, { cost }) => sum + (cost ?? 0), 0)
     const isOver = state === "done" || state === "failed"
-    expect(ledger.balance(`escrow:${id}`)).toBe(isOver ? 0 : mostOfJob(spec) - paid)
+    const isDecided = commitments.openOf(id).length === 0
+    const forfeited = returnedTo(world, id)
+    const escrow = ledger.balance(`escrow:${id}`)
+    expect(escrow).toBe(isOver && isDecided ? 0 : mostOfJob(spec) - paid + forfeited)
     expect(ledger.spentOn(id)).toBe(paid)
-    if (isOver) expect(rows.filter(({ job, state }) => job === id && /ready|leased/.test(state))).toEqual([])
+    const planned = rows.filter(({ job, claim }) => job === id && claim === null)
+    if (isOver) expect(planned.filter(({ state }) => /ready|leased/.test(state))).toEqual([])
+    // Whatever audits have cost, there is enough for every shard that may have to be paid.
+    const unpaid = isOver ? commitments.openOf(id).length : total(spec) - shards.count(id).settled
+    expect(escrow).toBeGreaterThanOrEqual(unpaid * mostOfShard(spec))
     expect(jobs.one(id)?.state).toBe(state)
   }
   checkCosts(settled, specs)
@@ -229,7 +254,7 @@ test("whatever happens in whatever order, every shard is paid once or not at all
     const world = await World.make()
     const epochs = new Map<string, number>()
     try {
-      await Promise.all([world.submit(0, 3), world.serve(1, 2, []), world.serve(2, 1, [])])
+      await Promise.all([world.submit(0, 3), ...[1, 2, 3].map(by => world.serve(by, 2, []))])
       await world.pass(1)
       for (const group of groups) {
         if (group[0]?.kind === "restart") await world.restart()

@@ -8,8 +8,9 @@ import { answer } from "../../src/marketplace/gateway/answers.ts"
 import { type Peer, Roster } from "../../src/marketplace/gateway/roster.ts"
 import { MARKET_DEFAULTS, type Terms } from "../../src/marketplace/options.ts"
 import { MIGRATIONS } from "../../src/marketplace/schema.ts"
+import type { AuditPolicy } from "../../src/protocol/audit.ts"
 import { MicroCredits } from "../../src/protocol/credits.ts"
-import type { FileName, NamedBlob } from "../../src/protocol/digest.ts"
+import { digestOf, type FileName, type NamedBlob } from "../../src/protocol/digest.ts"
 import { isFault } from "../../src/protocol/fault.ts"
 import { randomId } from "../../src/protocol/handshake.ts"
 import { BatchJob } from "../../src/protocol/job.ts"
@@ -34,6 +35,9 @@ export const TERMS: Terms = {
   unmatchedMs: 60_000,
   coolOffMs: 500,
   attempts: 1,
+  // So that three agents can decide, and be wrong.
+  audit: { ...MARKET_DEFAULTS.audit, lead: 1, probation: 1 },
+  vouched: [digestOf("out")],
 }
 
 type LeaseMessage = Extract<MarketMessage, { type: "lease" }>
@@ -49,6 +53,7 @@ export interface Offered {
   perSecond?: boolean
   royaltyTo?: KeyId | undefined
   payFrom?: "any" | "self"
+  audit?: AuditPolicy
 }
 
 /** A session without a socket: what it is sent lies in its inbox. */
@@ -86,13 +91,14 @@ interface Parts {
   clock: Clock
 }
 
-/** A book with its database, three agents who also buy, and a clock that goes when it is told to. */
+/** A book with its database, four agents who also buy, and a clock that goes when it is told to. */
 export class World {
   readonly root: string
-  readonly agents = Array.from({ length: 3 }, newIdentity)
+  readonly agents = Array.from({ length: 4 }, newIdentity)
   readonly leases: { by: number; lease: LeaseMessage }[] = []
   readonly proofs: Sent[] = []
   output: NamedBlob | null = null
+  wrongOutput: NamedBlob | null = null
   readonly #clock: Clock
   sessions: Session[] = []
   book: Book
@@ -115,6 +121,8 @@ export class World {
     const world = new World({ root, db, book, roster, clock })
     const blob = await new BlobStore(join(root, "blobs")).add(text("out"), 100)
     world.output = { name: "out.txt" as FileName, ...blob }
+    const wrong = await new BlobStore(join(root, "blobs")).add(text("wrong"), 100)
+    world.wrongOutput = { name: "out.txt" as FileName, ...wrong }
     world.enter()
     for (const by of world.agents.keys())
       await world.say(by, {
@@ -149,12 +157,12 @@ export class World {
   }
 
   async submit(by: number, shards: number, key = randomId(), terms: Offered = {}): Promise<void> {
-    const { royaltyTo, perSecond, payFrom } = terms
+    const { royaltyTo, perSecond, payFrom, audit } = terms
     const price = perSecond === true ? { pricePerSecond: RATE } : { pricePerShard: PRICE }
     const royalties = royaltyTo && [{ to: royaltyTo, shareBasisPoints: ROYALTY, for: "a text" }]
     const job = BatchJob.parse({
       ...{ kind: "batch", name: "a job", image: { name: "none", digest: this.output?.digest } },
-      ...{ resources: {}, limits: { timeMs: TIME_MS }, checkpoints: "travel", ...price, royalties },
+      ...{ resources: {}, limits: { timeMs: TIME_MS }, checkpoints: "travel", ...price, royalties, audit },
       shards: Array.from({ length: shards }, () => ({
         ...{ command: { argv: ["true"] }, inputs: [], outputs: ["out.txt"] },
       })),
@@ -186,22 +194,18 @@ export class World {
     if (answered?.type === "lease") this.leases.push({ by, lease: answered })
   }
 
-  /** @param ranMs what it claims that the container ran. */
+  /** @param ranMs what it claims that the container ran; `output` what it claims that came out. */
   async prove(
     by: number,
     { lease, job, shard, spec, checkpoint }: LeaseMessage,
     ranMs = 1000,
+    output = this.output,
   ): Promise<void> {
     const assignment = { lease, job, shard, spec, ...(checkpoint && { checkpoint }) }
-    const bundle = await prove(
-      this.agents[by] as Identity,
-      assignment,
-      this.output ? [this.output] : [],
-      said => {
-        const { metadata } = said.predicate.runDetails
-        metadata.startedOn = new Date(Date.parse(metadata.finishedOn) - ranMs).toISOString()
-      },
-    )
+    const bundle = await prove(this.agents[by] as Identity, assignment, output ? [output] : [], said => {
+      const { metadata } = said.predicate.runDetails
+      metadata.startedOn = new Date(Date.parse(metadata.finishedOn) - ranMs).toISOString()
+    })
     const sent = { by, lease: lease.id, epoch: lease.epoch, bundle }
     this.proofs.push(sent)
     await this.handIn(sent)
