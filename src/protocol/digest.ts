@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import canonicalize from "canonicalize"
 import { z } from "zod"
+import { Fault } from "./fault.ts"
 
 /** A blob's name: `sha256:` and 64 lower-case hex digits (OCI image-spec, "Digests"). */
 export const Digest = z
@@ -8,6 +9,15 @@ export const Digest = z
   .regex(/^sha256:[0-9a-f]{64}$/, "must be sha256: and 64 lower-case hex digits")
   .brand("Digest")
 export type Digest = z.infer<typeof Digest>
+
+/** @throws Fault `bad-argument`. */
+export function parseDigest(text: string): Digest {
+  const parsed = Digest.safeParse(text)
+  if (parsed.success) return parsed.data
+  throw new Fault("bad-argument", `${JSON.stringify(text.slice(0, 80))} is not a digest.`, {
+    hint: "Write sha256: and 64 lower-case hex digits, as a registry names the image.",
+  })
+}
 
 /** Immutable bytes somewhere, by digest and size in bytes. */
 export const Blob = z.strictObject({ digest: Digest, size: z.int().min(0) })

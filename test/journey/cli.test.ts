@@ -67,6 +67,7 @@ test.each([
   ["a number that is none", ["serve", "--cpu-slots", "many"]],
   ["a folder that is not there", ["gpus", "--sysfs", "/nowhere"]],
   ["an amount that is none", ["market", "start", "--grant", "plenty"]],
+  ["a digest that is none", ["market", "start", "--vouch", "zg-agent/trainer"]],
 ])("%s is a usage fault with exit code 2, in JSON too", async (_, args) => {
   const { stdout, exitCode } = await execa(process.execPath, ["bin/run.js", ...args, "--json"], {
     env,

@@ -4,6 +4,7 @@ import { BaseCommand } from "../../cli/base-command.ts"
 import { parseWitness } from "../../marketplace/ledger/cosign.ts"
 import { startMarket } from "../../marketplace/market.ts"
 import { parseCredits } from "../../protocol/credits.ts"
+import { parseDigest } from "../../protocol/digest.ts"
 
 export default class MarketStart extends BaseCommand {
   static override summary = "Run a marketplace on this machine."
@@ -12,6 +13,7 @@ export default class MarketStart extends BaseCommand {
   static override examples = [
     "<%= config.bin %> market start",
     "<%= config.bin %> market start --host 0.0.0.0 --port 7464 --grant 0",
+    "<%= config.bin %> market start --vouch sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
   ]
   static override flags = {
     host: Flags.string({ description: "address to listen on", default: "127.0.0.1", env: "ZG_MARKET_HOST" }),
@@ -34,6 +36,12 @@ export default class MarketStart extends BaseCommand {
       multiple: true,
       helpValue: "VKEY@URL",
     }),
+    vouch: Flags.string({
+      description:
+        "digest of an image whose program does the same whenever it runs: agents lose bonds over audits under these images alone",
+      multiple: true,
+      helpValue: "DIGEST",
+    }),
     explorer: Flags.boolean({
       description: "pages for people about agents, jobs and the ledger, to whoever can reach the port",
       default: true,
@@ -50,6 +58,7 @@ export default class MarketStart extends BaseCommand {
       port: flags.port,
       grant: parseCredits(flags.grant),
       witnesses: flags.witness?.map(parseWitness) ?? [],
+      vouched: flags.vouch?.map(parseDigest) ?? [],
       explorer: flags.explorer,
       log: this.openLog(flags),
     })
