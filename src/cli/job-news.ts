@@ -19,18 +19,21 @@ function shardNews(before: JobStatus | null, now: JobStatus): string[] {
   return now.shards.flatMap(shard => {
     const known = earlier.get(shard.index)
     if (known?.state === shard.state && known.attempt === shard.attempt) return []
-    return shard.state === "leased" || shard.state === "settled" || shard.state === "failed"
-      ? [shardLine(shard)]
-      : []
+    if (shard.state === "ready" || shard.state === "offered")
+      return known?.state === "committed"
+        ? [`${shard.label} did not pass its audits: it is offered anew`]
+        : []
+    return [shardLine(shard)]
   })
 }
 
 function shardLine({ label, state, agent, loss, attempt, cost }: ShardStatus): string {
   const by = agent ? ` by ${agent.slice(0, 8)}` : ""
+  const waits = state === "committed" ? ": it waits for its audits" : ""
   const measured = state === "settled" && loss !== null ? `, loss ${loss.toFixed(3)}` : ""
   const again = attempt > 0 ? ` (attempt ${attempt + 1})` : ""
   const paid = cost === null ? "" : `, ${formatCredits(cost)} credits`
-  return `${label} ${state}${by}${again}${measured}${paid}`
+  return `${label} ${state}${by}${again}${waits}${measured}${paid}`
 }
 
 function lossNews(before: JobStatus | null, now: JobStatus): string[] {

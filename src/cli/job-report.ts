@@ -5,10 +5,11 @@ import { columns } from "./table.ts"
 
 /** A job's state for people: one line, then losses, then the shards with what they cost. */
 export function jobReport(job: JobStatus): string {
-  const settled = job.shards.filter(shard => shard.state === "settled").length
+  const { settled = [], committed = [] } = Object.groupBy(job.shards, ({ state }) => state)
+  const waiting = committed.length > 0 ? `, ${committed.length} waiting for audits` : ""
   const lines = [
     `${job.id} ${job.name}: ${job.state}${job.reason ? ` (${job.reason})` : ""}`,
-    `  shards  ${settled} of ${job.shardsTotal} settled`,
+    `  shards  ${settled.length} of ${job.shardsTotal} settled${waiting}`,
     `  credits ${formatCredits(job.spent)} spent of ${fundsLine(job.paidFrom)}`,
   ]
   for (const { label, loss } of job.losses) lines.push(`  loss    ${loss.toFixed(4)} ${label}`)
