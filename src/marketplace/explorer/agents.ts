@@ -42,7 +42,8 @@ function cardsOf({ gpus }: Machine): string {
 }
 
 /** @returns null for an identity that is not registered. */
-export function agentPage({ exchange, lookUp, totals }: Sources, keyId: string): Content | null {
+export function agentPage(sources: Sources, keyId: string): Content | null {
+  const { exchange, lookUp, totals } = sources
   const agent = lookUp.agent(keyId)
   if (!agent) return null
   const { earned, spent } = exchange.ledger.statement(agent.keyId)
@@ -65,7 +66,7 @@ export function agentPage({ exchange, lookUp, totals }: Sources, keyId: string):
 ${measured(exchange.reports.of(agent.keyId))}
 ${jobs.length === 0 ? null : html`<h2>Its latest jobs</h2>\n${jobTable(jobs, new Map([[agent.keyId, agent.name]]))}`}
 <h2>Its latest entries</h2>
-${entryTable(exchange.ledger.log, entries)}`,
+${entryTable(sources, entries)}`,
   }
 }
 

@@ -32,7 +32,7 @@ export class Explorer {
   readonly #key: NoteKey
 
   constructor(exchange: Sources["exchange"], db: Database, key: NoteKey) {
-    this.#sources = { exchange, lookUp: new LookUp(db.sql), totals: new Totals(db.sql) }
+    this.#sources = { exchange, lookUp: new LookUp(db.sql), totals: new Totals(db.sql), vkey: vkeyOf(key) }
     this.#key = key
   }
 

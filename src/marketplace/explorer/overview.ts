@@ -11,10 +11,12 @@ const NEWEST = 10
 const HOLDERS: Record<string, string> = {
   identity: "with agents and buyers",
   escrow: "set aside for open jobs",
+  bond: "kept back as bonds",
   market: "kept as fees",
 }
 
-export function overview({ exchange, lookUp, totals }: Sources, site: Site): Content {
+export function overview(sources: Sources, site: Site): Content {
+  const { exchange, lookUp, totals } = sources
   const { ledger } = exchange
   const sums = totals.read()
   const held = [...sums].filter(([kind, sum]) => kind !== "issuer" && sum !== 0)
@@ -30,7 +32,7 @@ ${held.map(([kind, sum]) => fact(html`… ${HOLDERS[kind] ?? kind}`, formatCredi
 </dl>
 <p>Its ledger is <code>${site.name}</code>, signed with ${short(site.vkey.split("+").slice(1).join("+"))}; the whole key is above.</p>
 <h2>Newest entries</h2>
-${newest(exchange.ledger.log, { from: 0, size: NEWEST })}
+${newest(sources, { from: 0, size: NEWEST })}
 <p><a href="/entries">All entries</a></p>`,
   }
 }

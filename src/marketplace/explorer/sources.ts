@@ -4,7 +4,12 @@ import type { Totals } from "./totals.ts"
 
 /** What the pages read, and never change. */
 export interface Sources {
-  exchange: Pick<Exchange, "jobs" | "shards" | "ledger" | "offers" | "progress" | "reports" | "roster">
+  exchange: Pick<
+    Exchange,
+    "commitments" | "jobs" | "shards" | "ledger" | "offers" | "progress" | "reports" | "roster"
+  >
   lookUp: LookUp
   totals: Totals
+  /** The key under the ledger's checkpoints, as text. */
+  vkey: string
 }

@@ -7,6 +7,9 @@ import { type Memory, trustedKey, type Visit, visit } from "./visit.ts"
 const MEMORY = "zg-ledger"
 const ANSWER_LIMIT_MS = 30_000
 
+/** The key that the page names. */
+const vkey = document.body.dataset.vkey ?? ""
+
 type Tone = "good" | "bad" | "unsure" | "plain"
 
 function find<T extends HTMLElement>(id: string): T | null {
@@ -46,7 +49,7 @@ async function look(): Promise<Visit | null> {
   const status = find("ledger-status")
   try {
     const memory = readMemory()
-    const seen = await visit(document.body.dataset.vkey ?? "", memory, read)
+    const seen = await visit(vkey, memory, read)
     keep(seen.memory)
     const by = memory.trusted === null ? "the key that this page names" : "the key that you trust"
     const growth =
@@ -107,7 +110,7 @@ async function troubleWith(element: HTMLElement, { ledger }: Visit): Promise<unk
   try {
     const text = await ledger.entry(index)
     const due = document.createElement("template")
-    due.innerHTML = (isRow ? entryRow : entryDetail)(index, text).text
+    due.innerHTML = (isRow ? entryRow : entryDetail)(index, text, vkey).text
     if (due.content.firstElementChild?.outerHTML === element.outerHTML) return null
     return new LedgerProblem(
       "spoilt",
