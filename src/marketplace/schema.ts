@@ -164,6 +164,13 @@ CREATE TABLE audit_record (
 ) STRICT, WITHOUT ROWID;
 `
 
+// By what the explorer finds audits. The ledger's entry of a verdict carries the signature that the kept bundle has.
+const AUDIT_LISTS = `
+CREATE INDEX commitment_by_job ON commitment (job, idx);
+CREATE INDEX commitment_by_verdict ON commitment (json_extract(verdict, '$.dsseEnvelope.signatures[0].sig'))
+  WHERE verdict IS NOT NULL;
+`
+
 /** The marketplace's tables, for `Database`: scripts that are never edited once released, only followed by others. */
 export const MIGRATIONS = [
   STATE,
@@ -176,4 +183,5 @@ export const MIGRATIONS = [
   CREDITS,
   LISTS,
   AUDITS,
+  AUDIT_LISTS,
 ] as const

@@ -1,6 +1,7 @@
+import { auditLink, shardOf } from "./audit-line.ts"
 import { entryDetail, entryRow } from "./entry-view.ts"
 import { type Html, html } from "./html.ts"
-import { entryLink, jobLink } from "./inline.ts"
+import { entryLink } from "./inline.ts"
 import { type Content, pager, verifyPanel } from "./layout.ts"
 import type { Window } from "./look-up.ts"
 import type { Sources } from "./sources.ts"
@@ -45,26 +46,34 @@ export function entryPage({ exchange, lookUp, vkey }: Sources, index: number): C
   const { size } = log
   if (index >= size) return null
   const text = log.entry(index).toString("utf8")
-  const related = proofsIn(text).flatMap(digest => lookUp.proved(digest) ?? [])
+  const { proof, signature } = namedIn(text)
+  const proved = proof === null ? undefined : lookUp.proved(proof)
+  const audit =
+    (proof === null ? undefined : lookUp.audit(proof)) ??
+    (signature === null ? undefined : lookUp.auditSigned(signature))
   return {
     title: `Entry #${index}`,
     section: "entries",
     main: html`<nav class="pager" aria-label="Neighbours">${index > 0 ? html`<a rel="prev" href="/entries/${index - 1}">#${index - 1}</a>` : null}<span>of ${size}</span>${index + 1 < size ? html`<a rel="next" href="/entries/${index + 1}">#${index + 1}</a>` : null}</nav>
 ${verifyPanel("Verify")}
 ${entryDetail(index, text, vkey)}
-${related.map(
-  ({ job, label, entry }) =>
-    html`<h2>What belongs to it</h2>
-<p>The proof is of <strong>${label}</strong> of ${jobLink(job)}${entry === null || entry === index ? null : html`, recorded as ${entryLink(entry)}`}.</p>`,
-)}`,
+${proved || audit ? html`<h2>What belongs to it</h2>` : null}
+${proved ? html`<p>The proof is of ${shardOf(proved)}${recordedAs(proved.entry, index)}.</p>` : null}
+${audit ? html`<p>The audit of ${proved ? "this proof" : html`a proof of ${shardOf(audit)}${recordedAs(audit.entry, index)}`}: ${auditLink(audit)}</p>` : null}`,
   }
 }
 
-/** The digests of proofs that an entry names. */
-function proofsIn(text: string): string[] {
+function recordedAs(entry: number | null, shown: number): Html | null {
+  return entry === null || entry === shown ? null : html`, recorded as ${entryLink(entry)}`
+}
+
+/** The digest of the proof that an entry names, or of the statement that it records, and that one's signature. */
+function namedIn(text: string): { proof: string | null; signature: string | null } {
   const { kind, spec } = JSON.parse(text)
-  const base64 = spec?.dsseV002?.payloadHash?.digest
-  if (kind === "dsse" && typeof base64 === "string")
-    return [`sha256:${Buffer.from(base64, "base64").toString("hex")}`]
-  return typeof spec?.about?.proof === "string" ? [spec.about.proof] : []
+  if (kind !== "dsse") return { proof: spec?.about?.proof ?? null, signature: null }
+  const { payloadHash, signatures } = spec.dsseV002
+  return {
+    proof: `sha256:${Buffer.from(payloadHash.digest, "base64").toString("hex")}`,
+    signature: signatures[0].content,
+  }
 }

@@ -5,6 +5,7 @@ import { vkeyOf } from "../../protocol/tlog/note.ts"
 import type { Database } from "../../store/database.ts"
 import { agentList, agentPage } from "./agents.ts"
 import { readAsset, SCRIPT } from "./assets.ts"
+import { auditPage } from "./audits.ts"
 import { entryList, entryPage } from "./entries.ts"
 import { html } from "./html.ts"
 import { jobList, jobPage } from "./jobs.ts"
@@ -54,6 +55,11 @@ export class Explorer {
       const asset = await readAsset(route.path)
       if (asset) return send(request, response, { status: 200, ...asset })
     }
+    const verdict = route?.to === "verdict" ? this.#sources.exchange.commitments.verdict(route.proof) : null
+    if (verdict) {
+      const body = JSON.stringify(verdict)
+      return send(request, response, { status: 200, type: "application/json", body })
+    }
     const content = route === null ? null : this.#content(route, site)
     const body = layout(site, content ?? NOT_THERE).text
     return send(request, response, { status: content === null ? 404 : 200, type: PAGE_TYPE, body })
@@ -71,11 +77,14 @@ export class Explorer {
         return jobList(this.#sources, route.from)
       case "job":
         return jobPage(this.#sources, route.id)
+      case "audit":
+        return auditPage(this.#sources, route.proof, site)
       case "entries":
         return entryList(this.#sources, route.from)
       case "entry":
         return entryPage(this.#sources, route.index)
       case "asset":
+      case "verdict":
         return null
       default:
         return route satisfies never
@@ -84,7 +93,8 @@ export class Explorer {
 
   #site(host = ""): Site {
     const isHost = /^[A-Za-z0-9.:[\]-]{1,255}$/.test(host)
-    return { name: this.#key.name, vkey: vkeyOf(this.#key), script: SCRIPT, host: isHost ? host : "ADDRESS" }
+    const { name, key } = this.#key
+    return { name, key, vkey: vkeyOf(this.#key), script: SCRIPT, host: isHost ? host : "ADDRESS" }
   }
 }
 

@@ -30,9 +30,9 @@ export function entryLink(index: number): Html {
   return html`<a href="/entries/${index}">#${index}</a>`
 }
 
-/** A state as a word with a colour; the word says all. */
-export function badge(state: string): Html {
-  return html`<span class="badge ${state.replace(/[^a-z]/g, "")}">${state}</span>`
+/** A state as words with a colour; the words say all. */
+export function badge(state: string, words = state): Html {
+  return html`<span class="badge ${state.replace(/[^a-z]/g, "")}">${words}</span>`
 }
 
 export function counted(count: number, one: string, many = `${one}s`): string {

@@ -1,12 +1,14 @@
 import { formatCredits } from "../../protocol/format-credits.ts"
 import { JobId, type JobStatus, type ShardStatus } from "../../protocol/job.ts"
 import type { KeyId } from "../../protocol/keys.ts"
+import { isAudited } from "../book/committing.ts"
 import { jobStatus } from "../book/status.ts"
+import { auditLink, policyWords } from "./audit-line.ts"
 import { lossCurve } from "./chart.ts"
 import { type Html, html } from "./html.ts"
 import { agentLink, badge, entryLink, jobLink, time } from "./inline.ts"
 import { type Content, pager } from "./layout.ts"
-import type { JobLine } from "./look-up.ts"
+import type { JobLine, LookUp } from "./look-up.ts"
 import { publicReason } from "./public-reason.ts"
 import type { Sources } from "./sources.ts"
 
@@ -40,6 +42,7 @@ export function jobPage({ exchange, lookUp }: Sources, id: string): Content | nu
   if (!row || !line) return null
   const status = jobStatus(exchange, row, SHARDS)
   const { settled } = exchange.shards.count(row.id)
+  const { audit } = row.spec
   return {
     title: status.name,
     section: "jobs",
@@ -50,25 +53,31 @@ export function jobPage({ exchange, lookUp }: Sources, id: string): Content | nu
 <dt>Submitted</dt><dd>${time(line.submittedAt)}</dd>
 <dt>Shards settled</dt><dd>${settled} of ${status.shardsTotal} <progress max="${status.shardsTotal}" value="${settled}">${settled}</progress></dd>
 <dt>Credits paid</dt><dd>${formatCredits(status.spent)} of ${formatCredits(status.escrow)} set aside</dd>
-</dl>
+<dt>Audits</dt><dd>${policyWords(audit)}</dd>
+${isAudited(row.spec) ? html`<dt>Audited so far</dt><dd>${auditedWords(lookUp.auditCounts(row.id))}</dd>\n` : null}</dl>
 ${status.losses.length === 0 ? null : html`<h2>What it learned</h2>\n${lossCurve(status.losses.map(({ label, loss }) => ({ label, value: loss })))}`}
 <h2>Shards</h2>
-${shardTable({ exchange, lookUp }, status)}`,
+${audit?.kind === "canary" ? CANARY : shardTable(lookUp, status)}`,
   }
 }
 
-function shardTable(
-  { lookUp }: Pick<Sources, "exchange" | "lookUp">,
-  { id, shards, shardsTotal }: JobStatus,
-): Html {
-  const proofs = lookUp.proofEntries(id, shards[0]?.index ?? 0)
+const CANARY = html`<p>They are not listed: which shard is whose would tell a host which of its shards was a canary.</p>`
+
+function auditedWords({ settled, failed, undecided }: ReturnType<LookUp["auditCounts"]>): string {
+  return `${settled + failed + undecided}, of which ${failed} failed and ${undecided} undecided`
+}
+
+function shardTable(lookUp: LookUp, { id, shards, shardsTotal }: JobStatus): Html {
+  const first = shards[0]?.index ?? 0
+  const proofs = lookUp.proofEntries(id, first)
+  const audits = Map.groupBy(lookUp.audits(id, first), ({ index }) => index)
   const names = lookUp.names(shards.flatMap(({ agent }) => agent ?? []))
   const row = (shard: ShardStatus) => {
     const { index, label, state, agent, attempt, step, steps } = shard
     const entry = proofs.get(index)
-    return html`<tr><th scope="row">${label}</th><td>${badge(state)}${attempt > 0 ? ` after ${attempt} failed` : null}</td><td>${agent === null ? null : agentLink(agent, names.get(agent))}</td><td class="number">${steps > 0 ? `${step} / ${steps}` : null}</td><td class="number">${shard.loss?.toFixed(4) ?? null}</td><td>${entry === undefined ? null : entryLink(entry)}</td></tr>\n`
+    return html`<tr><th scope="row">${label}</th><td>${badge(state, state === "committed" ? "waits for its audits" : state)}${attempt > 0 ? ` after ${attempt} failed` : null}</td><td>${agent === null ? null : agentLink(agent, names.get(agent))}</td><td class="number">${steps > 0 ? `${step} / ${steps}` : null}</td><td class="number">${shard.loss?.toFixed(4) ?? null}</td><td>${entry === undefined ? null : entryLink(entry)}</td><td>${(audits.get(index) ?? []).map(audit => html`${auditLink(audit)} `)}</td></tr>\n`
   }
   return html`<p>${shards.length} of ${shardsTotal}${shards.length < shardsTotal ? "; the others are not planned yet, or before these" : null}.</p>
-<div class="wide" tabindex="0" role="region" aria-label="Table"><table><caption class="unseen">Shards</caption><thead><tr><th scope="col">Shard</th><th scope="col">State</th><th scope="col">Agent</th><th scope="col" class="number">Step</th><th scope="col" class="number">Loss</th><th scope="col">Proof</th></tr></thead>
+<div class="wide" tabindex="0" role="region" aria-label="Table"><table><caption class="unseen">Shards</caption><thead><tr><th scope="col">Shard</th><th scope="col">State</th><th scope="col">Agent</th><th scope="col" class="number">Step</th><th scope="col" class="number">Loss</th><th scope="col">Proof</th><th scope="col">Audits</th></tr></thead>
 <tbody>${shards.map(row)}</tbody></table></div>`
 }

@@ -1,3 +1,4 @@
+import type { PublicKey } from "../../protocol/keys.ts"
 import { type Html, html, type Part } from "./html.ts"
 
 /** What stands on every page. */
@@ -6,6 +7,8 @@ export interface Site {
   name: string
   /** The key under its checkpoints. */
   vkey: string
+  /** The same key as SPKI in DER, base64. */
+  key: PublicKey
   /** Where the script is. */
   script: string
   /** The marketplace's address as this reader reached it, such as `127.0.0.1:7464`. */

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite"
+import type { Digest } from "../../protocol/digest.ts"
 import type { JobId } from "../../protocol/job.ts"
 import type { KeyId } from "../../protocol/keys.ts"
 import type { Machine } from "../../protocol/message.ts"
@@ -26,6 +27,26 @@ export interface JobLine {
   state: string
   submittedAt: number
 }
+
+/** An audit that is over. */
+export interface AuditLine {
+  /** The audited proof, and its place in the ledger. */
+  proof: Digest
+  entry: number
+  job: JobId
+  index: number
+  /** Null in a job whose audits are canaries: which shard is whose would tell a host which of its shards was one. */
+  label: string | null
+  agent: KeyId
+  state: "settled" | "failed" | "undecided"
+}
+
+const LABEL =
+  "CASE WHEN (SELECT json_extract(spec, '$.audit.kind') FROM job WHERE id = shard.job) = 'canary' THEN NULL ELSE label END AS label"
+const AUDIT = `SELECT commitment.proof, entry, commitment.job, commitment.idx AS "index", ${LABEL}, commitment.agent, commitment.state
+  FROM commitment JOIN shard ON shard.job = commitment.job AND shard.idx = commitment.idx
+  WHERE commitment.verdict IS NOT NULL`
+const VERDICT_SIGNATURE = "json_extract(commitment.verdict, '$.dsseEnvelope.signatures[0].sig')"
 
 const AGENT = `SELECT key_id AS keyId, name, machine, registered_at AS registeredAt,
   (SELECT count(*) FROM shard WHERE agent = key_id AND shard.state = 'settled') AS settled FROM identity`
@@ -89,17 +110,59 @@ export class LookUp {
     return new Map(rows.map(({ idx, entry }) => [idx, entry]))
   }
 
-  /** The shard whose proof this is, and where the ledger has the proof. */
-  proved(digest: string): { job: JobId; label: string; entry: number | null } | undefined {
+  /** The shard whose proof this is, and where the ledger has the proof; its label as in {@link AuditLine}. */
+  proved(digest: string): { job: JobId; label: string | null; entry: number | null } | undefined {
     return this.#sql
-      .prepare("SELECT job, label, entry FROM proof JOIN shard ON shard.lease = proof.lease WHERE digest = ?")
-      .get(digest) as { job: JobId; label: string; entry: number | null } | undefined
+      .prepare(
+        `SELECT job, ${LABEL}, entry FROM proof JOIN shard ON shard.lease = proof.lease WHERE digest = ?`,
+      )
+      .get(digest) as { job: JobId; label: string | null; entry: number | null } | undefined
+  }
+
+  /** The audit of this proof, once it is over. */
+  audit(proof: string): AuditLine | undefined {
+    return this.#audits("AND commitment.proof = ?", proof)[0]
+  }
+
+  /** The audit whose verdict has this signature. */
+  auditSigned(signature: string): AuditLine | undefined {
+    return this.#audits(`AND ${VERDICT_SIGNATURE} = ?`, signature)[0]
+  }
+
+  /** Audits of a job's shards from `first` on, the earliest first. */
+  audits(job: JobId, first: number): AuditLine[] {
+    return this.#audits("AND commitment.job = ? AND commitment.idx >= ? ORDER BY entry", job, first)
+  }
+
+  /** The latest audits that found this agent to be wrong, as the one who was audited or as an auditor. */
+  failures(agent: KeyId, size: number): AuditLine[] {
+    return this.#audits(
+      `AND commitment.proof IN (SELECT coalesce(claim, proof) FROM commitment WHERE agent = ? AND state = 'failed')
+       ORDER BY entry DESC LIMIT ?`,
+      agent,
+      size,
+    )
+  }
+
+  /** How a job's audits that are over came out. */
+  auditCounts(job: JobId): Record<AuditLine["state"], number> {
+    const rows = this.#sql
+      .prepare(
+        "SELECT state, count(*) AS count FROM commitment WHERE job = ? AND verdict IS NOT NULL GROUP BY state",
+      )
+      .all(job) as { state: AuditLine["state"]; count: number }[]
+    const counted = Object.fromEntries(rows.map(({ state, count }) => [state, count]))
+    return { settled: 0, failed: 0, undecided: 0, ...counted }
   }
 
   names(keyIds: readonly KeyId[]): Map<KeyId, string> {
     const one = this.#sql.prepare("SELECT name FROM identity WHERE key_id = ?")
     const found = [...new Set(keyIds)].map(keyId => [keyId, one.get(keyId)] as const)
     return new Map(found.flatMap(([keyId, row]) => (row ? [[keyId, (row as { name: string }).name]] : [])))
+  }
+
+  #audits(rest: string, ...values: (string | number)[]): AuditLine[] {
+    return this.#sql.prepare(`${AUDIT} ${rest}`).all(...values) as unknown as AuditLine[]
   }
 
   #agents(rest: string, ...values: (string | number)[]): AgentRow[] {

@@ -1,9 +1,13 @@
+import { type Digest, digestOfHex } from "../../protocol/digest.ts"
+
 /** A page of the explorer. `from` counts from the newest. */
 export type Route =
   | { to: "overview" }
   | { to: "agents" | "jobs" | "entries"; from: number }
   | { to: "agent" | "job"; id: string }
   | { to: "entry"; index: number }
+  /** The audit of a proof, by the digits of its digest: for people, or as it was signed. */
+  | { to: "audit" | "verdict"; proof: Digest }
   | { to: "asset"; path: string }
 
 /** Further back nobody pages; whoever looks for an entry names it. */
@@ -13,6 +17,9 @@ const FURTHEST = 1_000_000_000
 export function findRoute({ pathname, searchParams }: URL): Route | null {
   if (pathname === "/") return { to: "overview" }
   if (pathname.startsWith("/explorer/")) return { to: "asset", path: pathname.slice("/explorer/".length) }
+  const [, audited, format] = pathname.match(/^\/audits\/([0-9a-f]{64})(\.json)?$/) ?? []
+  if (audited !== undefined)
+    return { to: format === undefined ? "audit" : "verdict", proof: digestOfHex(audited) }
   const [, list, one] = pathname.match(/^\/(agents|jobs|entries)(?:\/([0-9a-z-]{1,64}))?$/) ?? []
   if (list === undefined) return null
   if (one === undefined) {

@@ -68,10 +68,10 @@ tbody tr:hover { background: var(--panel); }
 td time, td.mark { white-space: nowrap; }
 .pair { display: inline-block; margin-right: .75rem; color: var(--dim); white-space: nowrap; }
 th .pair, .pair a { color: var(--link); }
-.badge { display: inline-block; padding: 0 .5rem; border-radius: 1rem; font-size: .8125rem; border: 1px solid var(--line); color: var(--dim); }
-.badge.done, .badge.settled, .badge.serving, .badge.sound { color: var(--good); background: var(--good-back); border-color: transparent; }
-.badge.failed, .badge.degraded { color: var(--bad); background: var(--bad-back); border-color: transparent; }
-.badge.running, .badge.leased, .badge.connected { color: var(--unsure); background: var(--unsure-back); border-color: transparent; }
+.badge { display: inline-block; white-space: nowrap; padding: 0 .5rem; border-radius: 1rem; font-size: .8125rem; border: 1px solid var(--line); color: var(--dim); }
+.badge.done, .badge.settled, .badge.serving, .badge.sound, .badge.passed, .badge.right { color: var(--good); background: var(--good-back); border-color: transparent; }
+.badge.failed, .badge.degraded, .badge.wrong { color: var(--bad); background: var(--bad-back); border-color: transparent; }
+.badge.running, .badge.leased, .badge.committed, .badge.undecided, .badge.connected { color: var(--unsure); background: var(--unsure-back); border-color: transparent; }
 
 pre { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: 1rem; overflow-x: auto; line-height: 1.45; overflow-wrap: normal; }
 .pager { display: flex; flex-wrap: wrap; gap: 1.25rem; margin: 1rem 0; color: var(--dim); font-variant-numeric: tabular-nums; }

@@ -6,6 +6,7 @@ import { vkeyOf } from "../../../src/protocol/tlog/note.ts"
 import { loadIdentity } from "../../../src/store/identity.ts"
 import { newIdentity } from "../../contract/client.ts"
 import { Published } from "../../ledger/publishing.ts"
+import { setAuditScene } from "./audit-scene.ts"
 import { Chromium, findChromium, needChromium, type Page } from "./chromium.ts"
 import { type Scene, setScene } from "./scene.ts"
 import { Spoiling } from "./spoiling.ts"
@@ -155,6 +156,43 @@ test("without script the lists are there, and what to run instead", limits, asyn
     `zg-agent ledger verify ${scene.http}/ledger --key`,
   )
   expect(await page.value("document.getElementById('verify').checkVisibility()")).toBe(false)
+})
+
+test("an audit is read without script, fits 400 px, and its entry verifies", limits, async () => {
+  const audited = await setAuditScene()
+  try {
+    const page = await chromium.open()
+    chromium.heard.length = 0
+    const size = { width: 400, height: 800, deviceScaleFactor: 1, mobile: false }
+    await page.send("Emulation.setDeviceMetricsOverride", size)
+    const linksOn = (path: string, to: string) =>
+      page
+        .visit(`${audited.http}${path}`)
+        .then(() =>
+          page.value<string[]>(
+            `[...document.querySelectorAll('main a[href^="${to}"]')].map(link => link.getAttribute("href"))`,
+          ),
+        )
+    const [path = ""] = await linksOn(`/jobs/${audited.jobs.failed}`, "/audits/")
+    const [, entry = ""] = await linksOn(path, "/entries/")
+    for (const shown of [path, `/jobs/${audited.jobs.failed}`, `/jobs/${audited.jobs.canary}`, "/agents"]) {
+      await page.visit(`${audited.http}${shown}`)
+      expect(await page.value("document.querySelectorAll('img, main script').length")).toBe(0)
+      expect(await page.value("document.documentElement.scrollWidth"), shown).toBeLessThanOrEqual(400)
+    }
+    await page.visit(`${audited.http}${entry}`)
+    expect(await verified(page, /erified|poilt/)).toMatch(/^Verified/)
+    // The verdict's own entry is the marketplace's, which the browser tells by the key.
+    await page.visit(`${audited.http}/entries`)
+    expect(await page.value("document.querySelector('tbody').innerText")).toContain("by the marketplace")
+    expect(await verified(page, /erified|poilt/)).toMatch(/^Verified/)
+    expect(chromium.heard.filter(({ method }) => /entryAdded|exceptionThrown/.test(method))).toEqual([])
+    await page.send("Emulation.setScriptExecutionDisabled", { value: true })
+    await page.visit(`${audited.http}${path}`)
+    expect(await page.value("document.body.innerText")).toContain("Others came to another result")
+  } finally {
+    await audited.close()
+  }
 })
 
 test(

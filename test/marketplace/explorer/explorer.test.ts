@@ -5,7 +5,7 @@ import { pino } from "pino"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { startMarket } from "../../../src/marketplace/market.ts"
 import { batchJob } from "../../contract/work.ts"
-import { EVIL, type Scene, SECRET, setScene } from "./scene.ts"
+import { EVIL, everyPage, type Scene, SECRET, setScene } from "./scene.ts"
 
 let scene: Scene
 
@@ -19,25 +19,10 @@ async function get(path: string, init: RequestInit = {}) {
   return { response, status: response.status, text: await response.text() }
 }
 
-/** Every page there is, found by following links from the overview. */
-async function everyPage(): Promise<Map<string, string>> {
-  const pages = new Map<string, string>()
-  const wanted = ["/"]
-  for (let path = wanted.pop(); path !== undefined; path = wanted.pop()) {
-    if (pages.has(path)) continue
-    const { status, text } = await get(path)
-    expect(status, path).toBe(200)
-    pages.set(path, text)
-    for (const [, href = ""] of text.matchAll(/ href="(\/[^"]*)"/g))
-      if (!href.startsWith("/ledger/") && !href.startsWith("/explorer/")) wanted.push(href)
-  }
-  return pages
-}
-
 test("every page that is linked is there, escaped, and tells nothing that is the buyer's alone", {
   timeout: 60_000,
 }, async () => {
-  const pages = await everyPage()
+  const pages = await everyPage(scene.http)
   expect([...pages.keys()]).toEqual(
     expect.arrayContaining(["/agents", "/jobs", "/entries", "/entries/0", `/jobs/${scene.jobs.trained}`]),
   )
@@ -121,6 +106,10 @@ test.each([
   `/agents/${"0".repeat(64)}`,
   "/agents/ABC",
   "/jobs/job-000000000000",
+  "/audits",
+  `/audits/${"0".repeat(64)}`,
+  `/audits/${"0".repeat(64)}.json`,
+  `/audits/sha256:${"0".repeat(64)}`,
   "/jobs/../../etc/passwd",
   "/entries/999999",
   "/entries/01",

@@ -44,7 +44,7 @@ export async function setScene(rounds = 2): Promise<Scene> {
   return { market, http, clients: { buyer, agents }, jobs: { trained, failed, waiting }, close }
 }
 
-async function enrolAs(
+export async function enrolAs(
   url: string,
   name: string,
   gpus: { model: string; vramMiB: number }[],
@@ -100,4 +100,20 @@ async function failTo(buyer: Client, agent: Client): Promise<JobId> {
     await agent.ask({ type: "abandon", ...held, code: "shard-failed", message }, "abandoned")
   }
   return job
+}
+
+/** Every page there is, found by following links from the overview. @throws where a link leads nowhere. */
+export async function everyPage(http: string): Promise<Map<string, string>> {
+  const pages = new Map<string, string>()
+  const wanted = ["/"]
+  for (let path = wanted.pop(); path !== undefined; path = wanted.pop()) {
+    if (pages.has(path)) continue
+    const response = await fetch(`${http}${path}`)
+    if (response.status !== 200) throw new Error(`${path} is linked and answers ${response.status}`)
+    const text = await response.text()
+    pages.set(path, text)
+    for (const [, href = ""] of text.matchAll(/ href="(\/[^"]*)"/g))
+      if (!href.startsWith("/ledger/") && !href.startsWith("/explorer/")) wanted.push(href)
+  }
+  return pages
 }
