@@ -171,6 +171,14 @@ CREATE INDEX commitment_by_verdict ON commitment (json_extract(verdict, '$.dsseE
   WHERE verdict IS NOT NULL;
 `
 
+// What draws a job's canaries, in hex, and the two signed statements that name its digest and then tell it. A canary is an audit of a shard that passed one, given in the place of a lease and its epoch.
+const CANARIES = `
+CREATE TABLE canary (
+  job TEXT PRIMARY KEY REFERENCES job, secret TEXT NOT NULL, commitment TEXT NOT NULL, told TEXT
+) STRICT, WITHOUT ROWID;
+ALTER TABLE shard ADD COLUMN instead TEXT;
+`
+
 /** The marketplace's tables, for `Database`: scripts that are never edited once released, only followed by others. */
 export const MIGRATIONS = [
   STATE,
@@ -184,4 +192,5 @@ export const MIGRATIONS = [
   LISTS,
   AUDITS,
   AUDIT_LISTS,
+  CANARIES,
 ] as const

@@ -168,6 +168,13 @@ test("an auditor that accuses falsely is the one that is wrong, and the claim is
   expect(outcomes(liar)).toEqual(["audit-failed"])
 })
 
+test("with three copies, three agents run a shard, however many of them agree before", async () => {
+  await open()
+  const audit: AuditPolicy = { kind: "replicate", copies: 3, quorum: 2, share: 0 }
+  const { id } = await audited(HONEST, [HONEST, HONEST], { ...JOB, audit })
+  expect(await done(id)).toMatchObject({ state: "done", spent: 3 * PRICE })
+})
+
 test("states that break whoever runs them are a wrong answer, not a way out", async () => {
   await open()
   const { id, claimant } = await audited(HONEST, [BREAKS, BREAKS, BREAKS])

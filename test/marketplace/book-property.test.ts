@@ -14,7 +14,7 @@ import { verifyLog } from "../../src/runtime/ledger/verify.ts"
 import { RATE, World } from "./book-world.ts"
 
 const KINDS = [
-  ...["submit-replicated", "submit-spotted", "prove-wrong", "prove-wrong", "release"],
+  ...["submit-replicated", "submit-spotted", "submit-canaried", "prove-wrong", "prove-wrong", "release"],
   ...["submit-per-second", "submit-with-royalty", "submit-from-self", "serve-asking", "serve-asking-much"],
   ...["submit", "submit-twice", "serve", "serve", "serve-holding", "serve-none", "leave", "drain", "restart"],
   ...["accept", "accept", "accept", "accept-twice", "decline", "renew", "abandon", "progress", "checkpoint"],
@@ -72,6 +72,8 @@ async function happen(world: World, { kind, by, which, many }: Act): Promise<voi
       world.submit(by, many, randomId(), {
         audit: { kind: "spot", segments: 1, drawn: 1, tolerance: null, share: which / 10 },
       }),
+    "submit-canaried": () =>
+      world.submit(by, many + 2, randomId(), { audit: { kind: "canary", share: which / 10 } }),
     "prove-wrong": () => taken && world.prove(taken.by, taken.lease, 1000, world.wrongOutput),
     release: () => world.say(by, { type: "release" }),
     "submit-from-self": () =>
@@ -203,7 +205,7 @@ function check(world: World, epochs: Map<string, number>): void {
     specs.set(id, spec)
     const paid = settled.filter(({ job }) => job === id).reduce((sum, { cost }) => sum + (cost ?? 0), 0)
     const isOver = state === "done" || state === "failed"
-    const isDecided = commitments.openOf(id).length === 0
+    const isDecided = commitments.openOf(id).length === 0 && shards.openAudits(id).length === 0
     const forfeited = returnedTo(world, id)
     const escrow = ledger.balance(`escrow:${id}`)
     expect(escrow).toBe(isOver && isDecided ? 0 : mostOfJob(spec) - paid + forfeited)

@@ -19,7 +19,8 @@ const place = (agent: KeyId, id: string, memoryMiB = 1024, measured: Measured | 
   slot: { id, ...cpu(memoryMiB) },
 })
 const ready = (index: number, label: string, memoryMiB = 512): ReadyShard => {
-  return { job, index, label, resources: cpu(memoryMiB), readyAt: index, pays: PAYS, auditor: null }
+  const shard = { job, index, label, lease: "l" as never, epoch: 1 }
+  return { ...shard, resources: cpu(memoryMiB), readyAt: index, pays: PAYS, auditor: null }
 }
 const PAYS: Pays = { price: { per: "shard", amount: 3_000_000 as never }, timeMs: 600_000 }
 const open = { engaged: [], barred: () => false }

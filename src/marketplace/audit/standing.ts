@@ -9,17 +9,26 @@ export interface Standing<A extends Answer> {
   found: Verdict<A>
 }
 
+export interface StandingTerms {
+  quorum: number
+  lead: number
+  /** How many answers there have to be in any case, as long as there is anybody to give them. */
+  copies: number
+}
+
 /**
  * Asks until the answers decide, and then once more where the last of them is itself drawn to be audited.
  * @param said the claim where there is one, then its auditors' answers in their order.
  */
 export function standing<A extends Answer>(
   said: readonly A[],
-  terms: { quorum: number; lead: number },
+  { quorum, lead, copies }: StandingTerms,
   isDrawn: (last: A) => boolean,
 ): Standing<A> {
-  const found = verdict(said, terms)
-  if (found.kind === "open") return { more: found.more, found }
+  const found = verdict(said, { quorum, lead })
+  const missing = copies - said.length
+  if (found.kind === "open") return { more: Math.max(found.more, missing), found }
+  if (found.wrong.length > 0) return { more: 0, found }
   const last = said.at(-1)
-  return { more: found.wrong.length === 0 && last && isDrawn(last) ? 1 : 0, found }
+  return { more: Math.max(missing, last && isDrawn(last) ? 1 : 0), found }
 }

@@ -1,4 +1,5 @@
 import { randomId } from "../../protocol/handshake.ts"
+import type { JobId } from "../../protocol/job.ts"
 import type { LeaseId } from "../../protocol/lease.ts"
 import { mostOf, priceOf } from "../../protocol/price.ts"
 import { partPrice } from "../audit/cost.ts"
@@ -7,10 +8,10 @@ import { mostOfShard, total } from "../plans/plan.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
 import type { Exchange } from "./exchange.ts"
 import type { Finding } from "./findings.ts"
-import { suits } from "./fit.ts"
+import { isContent, suits } from "./fit.ts"
 import { kindOf } from "./kind.ts"
-import { placesOf } from "./matching.ts"
 import { specOf } from "./payment.ts"
+import { placesOf } from "./places.ts"
 import { seedOf } from "./reveal.ts"
 import type { AuditRow } from "./shard-row.ts"
 
@@ -35,12 +36,12 @@ export function askOne(
   const idle = left.filter(({ agent }) => rows.every(({ auditor }) => auditor !== agent))
   const candidates = idle.length > 0 ? idle : left
   const auditor = drawAuditor(seedOf(exchange, claim), { segment: part.number, turn }, candidates)
-  if (auditor === null || !affords(exchange, claim, mostOf(price, part.spec.limits.timeMs))) return false
+  if (auditor === null || !affords(exchange, claim.job, mostOf(price, part.spec.limits.timeMs))) return false
   const { job, proof } = claim
   const { label } = shards.one(job, claim.index) ?? { label: "" }
   shards.addAudit({
     ...{ job, label, spec: part.spec, price, readyAt: clock(), lease: randomId<LeaseId>() },
-    ...{ claim: proof, part: part.number, turn, auditor, candidates },
+    ...{ claim: proof, part: part.number, turn, auditor, candidates, instead: null },
   })
   log.info({ event: "audit.asked", job, label, part: part.number, turn, auditor })
   return true
@@ -49,21 +50,22 @@ export function askOne(
 /** Agents of other owners that could run a part; where it has to come to equal bytes, on what computes alike. */
 function candidatesFor(exchange: Exchange, claim: CommitmentRow, part: Finding["part"]): Candidate[] {
   const buyer = exchange.jobs.one(claim.job)?.owner
+  const price = partPrice(priceOf(specOf(exchange, claim.job)), part.of)
+  const pays = { price, timeMs: part.spec.limits.timeMs }
   const able = placesOf(exchange).filter(
     place =>
       place.agent !== buyer &&
       place.agent !== claim.agent &&
       suits(place, part.spec.resources) &&
-      (part.within !== null ||
-        part.compares !== null ||
-        kindOf(exchange, place.agent, place.slot.id) === claim.kind),
+      isContent(place, pays) &&
+      (part.isForAll || kindOf(exchange, place.agent, place.slot.id) === claim.kind),
   )
   const agents = [...new Set(able.map(({ agent }) => agent))]
   return agents.map(agent => ({ agent, bond: exchange.ledger.balance(`bond:${agent}`) }))
 }
 
 /** Whether a job's escrow has this much beside what its own shards and the audits under way may cost. */
-function affords({ ledger, jobs, shards, commitments }: Exchange, { job: id }: CommitmentRow, cost: number) {
+export function affords({ ledger, jobs, shards, commitments }: Exchange, id: JobId, cost: number): boolean {
   const job = jobs.one(id)
   if (!job) return false
   const isOver = job.state === "failed"

@@ -1,16 +1,38 @@
+import type { Digest } from "../../protocol/digest.ts"
 import { chance } from "../audit/draw.ts"
 import { comparison, type Part } from "../plans/parts.ts"
 import { askOne, closeUntaken } from "./asking.ts"
+import { tellSecrets } from "./canaries.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
-import { conclude, settleUnaudited } from "./concluding.ts"
+import { conclude, concludeLate, settleUnaudited } from "./concluding.ts"
 import type { Exchange } from "./exchange.ts"
 import { type Finding, findingsOf, isOver, probabilityOf } from "./findings.ts"
 import { partsOf, seedOf } from "./reveal.ts"
 
 /** Brings every claim that is not decided one step further: drawn, shown, run again by others, concluded. Doing it again is harmless. */
 export async function auditOpen(exchange: Exchange): Promise<void> {
-  for (const claim of exchange.commitments.openClaims())
-    if (claim.checkpoint !== null) await advance(exchange, claim)
+  const { commitments } = exchange
+  for (const claim of commitments.openClaims()) if (claim.checkpoint !== null) await advance(exchange, claim)
+  for (const claim of new Set(commitments.openLate().map(({ claim }) => claim)))
+    await judgeCanaries(exchange, claim as Digest)
+  await tellSecrets(exchange)
+}
+
+/** Answers to what was decided before: they count beside those that decided it. */
+async function judgeCanaries(exchange: Exchange, proof: Digest): Promise<void> {
+  const { db, commitments } = exchange
+  const claim = commitments.one(proof)
+  const parts = claim && commitments.parts(claim)
+  if (!claim || !parts) throw new Error(`an answer to ${proof}, of which nothing is run again`)
+  const findings = (await findingsOf(exchange, claim, parts)).map(withoutFurther)
+  if (await db.write(() => ask(exchange, claim, findings))) return exchange.wake()
+  if (findings.every(finding => isOver(exchange, claim, finding)))
+    await concludeLate(exchange, claim, findings)
+}
+
+/** What a canary agrees with is known already, so that nobody audits such an answer again. */
+function withoutFurther(finding: Finding): Finding {
+  return finding.found.kind === "agreed" ? { ...finding, more: 0 } : finding
 }
 
 async function advance(exchange: Exchange, claim: CommitmentRow): Promise<void> {

@@ -1,16 +1,17 @@
 import { type AuditedPart, type AuditVerdict, verdictStatement } from "../../protocol/audit-verdict.ts"
 import { MicroCredits } from "../../protocol/credits.ts"
+import type { Digest } from "../../protocol/digest.ts"
 import type { JobSpec } from "../../protocol/job.ts"
 import type { KeyId } from "../../protocol/keys.ts"
 import { amountOf } from "../../protocol/price.ts"
 import { specDigest } from "../../protocol/shard-spec.ts"
-import { bundleDigest, signStatement } from "../../protocol/statement.ts"
+import { type Bundle, bundleDigest, signStatement } from "../../protocol/statement.ts"
 import { forfeit } from "../audit/bond.ts"
 import { afterFailure, afterPass } from "../audit/trust.ts"
 import { forfeiture } from "../ledger/posting.ts"
 import { afterLoss } from "./claim.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
-import { announceEnd, type Ended, recordEnd, refundRest } from "./ending.ts"
+import { announceEnd, type Ended, recordEnd, refundIfOver } from "./ending.ts"
 import type { Exchange } from "./exchange.ts"
 import type { Finding } from "./findings.ts"
 import { isAtStake, specOf } from "./payment.ts"
@@ -53,13 +54,58 @@ export async function conclude(exchange: Exchange, claim: CommitmentRow, found: 
     if (!isOpen(exchange, claim)) return null
     ledger.appendSigned(verdict, bundleDigest(verdict), identity.publicKey)
     const spec = specOf(exchange, claim.job)
-    const owed = judgeAuditors(exchange, claim, found)
+    const owed = judgeAuditors(exchange, claim, found, () => verdict)
     commitments.conclude(claim, outcome, verdict)
     if (isAtStake(exchange, spec)) keepRecords(exchange, claim, found, { outcome, owed })
     if (outcome === "settled") return settle(exchange, claim)
     return offerAnew(exchange, claim, outcome)
   })
   announce(exchange, claim, { outcome, ended })
+}
+
+/**
+ * Ends what was asked again of a claim that had been decided before: answers to canaries, and those of the auditors of a dispute over one,
+ * each with a verdict of its own. Whoever was held right before stays so.
+ */
+export async function concludeLate(
+  exchange: Exchange,
+  claim: CommitmentRow,
+  findings: readonly Finding[],
+): Promise<void> {
+  const { db, ledger, identity, wake, log } = exchange
+  const found = { findings, hidden: false }
+  const wrong = wrongIn(found)
+  const isDecided = findings.every(({ found: { kind } }) => kind === "agreed")
+  const outcomeOfAnswer = ({ agent }: CommitmentRow): Outcome =>
+    !isDecided ? "undecided" : wrong.has(agent) ? "failed" : "settled"
+  const late = findings
+    .flatMap(({ said }) => said)
+    .flatMap(({ answer }) => (answer && isOpen(exchange, answer) ? [answer] : []))
+  const verdicts = new Map<Digest, Bundle>()
+  for (const answer of late) {
+    const verdict = verdictOf(exchange, answer, found, outcomeOfAnswer(answer))
+    verdicts.set(answer.proof, await signStatement(verdictStatement(verdict), identity))
+  }
+  await db.write(() => {
+    if (!late.every(answer => isOpen(exchange, answer))) return
+    for (const verdict of verdicts.values())
+      ledger.appendSigned(verdict, bundleDigest(verdict), identity.publicKey)
+    const owed = judgeAuditors(exchange, claim, found, ({ proof }) => verdicts.get(proof) ?? null)
+    const agents = (outcome: Outcome) =>
+      late.filter(answer => outcomeOfAnswer(answer) === outcome).map(({ agent }) => agent)
+    if (isAtStake(exchange, specOf(exchange, claim.job)))
+      keep(exchange, claim, { passed: agents("settled"), failed: agents("failed"), owed })
+    refundIfOver(exchange, claim.job)
+  })
+  for (const answer of late)
+    log.info({
+      event: `canary.${outcomeOfAnswer(answer)}`,
+      job: claim.job,
+      agent: answer.agent,
+      proof: answer.proof,
+    })
+  exchange.watches.changed(claim.job)
+  wake()
 }
 
 function isOpen({ commitments }: Exchange, { proof }: CommitmentRow): boolean {
@@ -82,7 +128,12 @@ function wrongIn({ findings }: Found): Set<KeyId> {
 }
 
 /** Pays the auditors, but for those who were wrong, and takes back what nobody has answered. @returns what they are paid in all. */
-function judgeAuditors(exchange: Exchange, claim: CommitmentRow, found: Found): number {
+function judgeAuditors(
+  exchange: Exchange,
+  claim: CommitmentRow,
+  found: Found,
+  verdictOn: (answer: CommitmentRow) => Bundle | null,
+): number {
   const { commitments, shards, offers, roster } = exchange
   const wrong = wrongIn(found)
   let owed = 0
@@ -90,7 +141,7 @@ function judgeAuditors(exchange: Exchange, claim: CommitmentRow, found: Found): 
     const answer = row.proof === null ? undefined : commitments.one(row.proof)
     if (answer?.state === "open") {
       const isWrong = wrong.has(row.auditor)
-      commitments.conclude(answer, isWrong ? "failed" : "settled")
+      commitments.conclude(answer, isWrong ? "failed" : "settled", verdictOn(answer))
       if (isWrong) shards.update(row, { state: "failed", epoch: row.epoch + 1 })
       else {
         settle(exchange, answer)
@@ -110,31 +161,43 @@ function judgeAuditors(exchange: Exchange, claim: CommitmentRow, found: Found): 
   return owed
 }
 
-/** What an audit changes for those whose bonds are at stake. The first bonds that are lost pay for the audit. */
+/** Who has passed and who has failed by an audit, where a bond is at stake. */
 function keepRecords(
-  { commitments, ledger }: Exchange,
+  exchange: Exchange,
   claim: CommitmentRow,
   found: Found,
   { outcome, owed }: { outcome: Outcome; owed: number },
 ): void {
-  const wrong = wrongIn(found)
-  const failed = [
-    ...(outcome === "failed" ? [claim.agent] : []),
-    ...[...wrong].filter(agent => agent !== claim.agent),
-  ]
+  // What cannot be run is said without a signature, so that nobody can be held to it.
+  const signed = found.findings.flatMap(({ said }) => said).filter(({ answer }) => answer !== null)
+  const wrong = [...wrongIn(found)].filter(
+    agent => agent !== claim.agent && signed.some(({ owner }) => owner === agent),
+  )
+  // Whose answer somebody else has confirmed: of the auditors, all but the last.
+  const confirmed = found.findings
+    .flatMap(({ said }) => said.slice(0, -1))
+    .filter(({ answer }) => answer !== null && answer.claim !== null)
+  keep(exchange, claim, {
+    passed: [...(outcome === "settled" ? [claim.agent] : []), ...confirmed.map(({ owner }) => owner)],
+    failed: [...(outcome === "failed" ? [claim.agent] : []), ...wrong],
+    owed,
+  })
+}
+
+/** The first bonds that are lost pay for the audit. */
+function keep(
+  { commitments, ledger }: Exchange,
+  { job, proof }: CommitmentRow,
+  { passed, failed, owed }: { passed: readonly KeyId[]; failed: readonly KeyId[]; owed: number },
+): void {
   let left = owed
   for (const agent of failed) {
     commitments.setRecord(agent, afterFailure(commitments.record(agent)))
     const bond = ledger.balance(`bond:${agent}`)
     const lost = forfeit(bond, left)
     left = lost.short
-    if (bond > 0) ledger.append(forfeiture({ agent, job: claim.job, proof: claim.proof }, lost))
+    if (bond > 0) ledger.append(forfeiture({ agent, job, proof }, lost))
   }
-  // Whose answer somebody else has confirmed: of the auditors, all but the last.
-  const confirmed = found.findings
-    .flatMap(({ said }) => said.slice(0, -1))
-    .filter(({ answer }) => answer !== null && answer.claim !== null)
-  const passed = [...(outcome === "settled" ? [claim.agent] : []), ...confirmed.map(({ owner }) => owner)]
   for (const agent of passed)
     if (!failed.includes(agent)) commitments.setRecord(agent, afterPass(commitments.record(agent)))
 }
@@ -166,14 +229,10 @@ function offerAnew(
   }
   const { epoch, attempt } = after
   shards.update(shard, { state, epoch, attempt, readyAt: clock(), ...nobody, checkpoint: null })
-  refundIfOver(exchange, claim)
+  refundIfOver(exchange, claim.job)
   return after.state === "failed"
     ? recordEnd(exchange, claim.job, { state: "failed", reason: `job-failed: ${after.reason}` })
     : null
-}
-
-function refundIfOver(exchange: Exchange, { job }: CommitmentRow): void {
-  if (exchange.jobs.one(job)?.state === "failed") refundRest(exchange, job)
 }
 
 function shardOf({ shards }: Exchange, { job, index }: CommitmentRow): ShardRow {

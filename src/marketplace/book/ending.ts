@@ -27,15 +27,17 @@ export function recordEnd(exchange: Exchange, id: JobId, end: End): Ended | null
   for (const shard of open)
     shards.update(shard, { state: "failed", epoch: shard.epoch + 1, checkpoint: null })
   jobs.setState(id, end.state, end.reason)
-  refundRest(exchange, id)
+  shards.closeCanaries(id)
+  refundIfOver(exchange, id)
   return { job: id, end, cancelled: open.filter(({ state }) => state === "leased") }
 }
 
-/** Inside a write: what a job that is over has left goes back, once nothing is left that may have to be paid of it. */
-export function refundRest({ jobs, commitments, ledger }: Exchange, id: JobId): void {
-  const rest = ledger.balance(`escrow:${id}`)
+/** Inside a write: what a job that is over has left goes back, once nothing is under way that may have to be paid of it. */
+export function refundIfOver({ jobs, shards, commitments, ledger }: Exchange, id: JobId): void {
   const job = jobs.one(id)
-  if (!job || rest === 0 || commitments.openOf(id).length > 0) return
+  const rest = ledger.balance(`escrow:${id}`)
+  if (!job || rest === 0 || job.state === "waiting" || job.state === "running") return
+  if (commitments.openOf(id).length > 0 || shards.openAudits(id).length > 0) return
   ledger.append(refund(job.owner, id, rest, ledger.paidFrom(id)))
 }
 

@@ -6,6 +6,7 @@ import { type Standing, standing } from "../audit/standing.ts"
 import { answerAuditProbability, auditProbability, type Stake } from "../audit/trust.ts"
 import { type Answer, grouped } from "../audit/verdict.ts"
 import type { Part } from "../plans/parts.ts"
+import { hasBeenDrawn } from "./canaries.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
 import { comparedIn, type State, stateIn } from "./compared.ts"
 import type { Exchange } from "./exchange.ts"
@@ -121,15 +122,15 @@ function stand(exchange: Exchange, { claim, part, rows }: About, said: Said[]): 
   const pending = rows.filter(
     ({ state, proof }) => state === "ready" || state === "leased" || isUndrawn(exchange, proof),
   )
-  const quorum = quorumOf(exchange, claim, part)
-  const stood = standing(said, { quorum, lead: terms.audit.lead }, ({ answer }) => isDrawn(exchange, answer))
+  const counts = { ...countsOf(exchange, claim, part), lead: terms.audit.lead }
+  const stood = standing(said, counts, ({ answer }) => isDrawn(exchange, answer))
   return { part, said, rows, pending, ...stood, uncompared: [], isBlocked: false }
 }
 
-function quorumOf(exchange: Exchange, claim: CommitmentRow, { compares }: Part): number {
-  if (compares) return 1
+function countsOf(exchange: Exchange, claim: CommitmentRow, { compares }: Part) {
+  if (compares) return { quorum: 1, copies: 1 }
   const { audit } = specOf(exchange, claim.job)
-  return audit?.kind === "replicate" ? audit.quorum : 2
+  return audit?.kind === "replicate" ? audit : { quorum: 2, copies: 2 }
 }
 
 function saidOf(exchange: Exchange, { claim, part, rows }: About): Said[] {
@@ -199,7 +200,8 @@ export function probabilityOf(exchange: Exchange, claim: CommitmentRow): number 
   const share = audit && "share" in audit ? audit.share : 0
   if (commitments.isRepeated(claim)) return 1
   const stake = stakeOf(exchange, claim.agent, claim)
-  return auditProbability(commitments.record(claim.agent), stake, terms.audit, share)
+  const probability = auditProbability(commitments.record(claim.agent), stake, terms.audit, share)
+  return hasBeenDrawn(exchange, claim, probability) ? 0 : probability
 }
 
 /** What an agent loses if it is wrong about a claim: nothing under an image that nobody vouches for. */

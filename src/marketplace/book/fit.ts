@@ -1,6 +1,7 @@
 import { fits } from "../../protocol/fits.ts"
 import type { JobId } from "../../protocol/job.ts"
 import type { KeyId } from "../../protocol/keys.ts"
+import type { LeaseId } from "../../protocol/lease.ts"
 import type { Rule, Slot } from "../../protocol/message.ts"
 import { bidOf, formatPrice, formatRate, meets, type Price } from "../../protocol/price.ts"
 import type { Resources } from "../../protocol/shard-spec.ts"
@@ -18,6 +19,8 @@ export interface ReadyShard {
   job: JobId
   index: number
   label: string
+  lease: LeaseId
+  epoch: number
   resources: Resources
   readyAt: number
   pays: Pays
@@ -96,7 +99,7 @@ export function pair({ ready, free, engaged, barred }: Situation): Pair[] {
 }
 
 /** Whether a shard pays what a slot's owner asks. */
-function isContent({ slot }: Place, { price, timeMs }: Pays): boolean {
+export function isContent({ slot }: Place, { price, timeMs }: Pays): boolean {
   return meets(price, timeMs, slot.ask)
 }
 
@@ -116,7 +119,11 @@ function groupOf(agent: KeyId, job: string, label: string): string {
 }
 
 function byNeed(a: ReadyShard, b: ReadyShard): number {
-  return bySize(b.resources, a.resources) || turnOf(a) - turnOf(b) || a.index - b.index
+  const isAudit = ({ auditor }: ReadyShard) => Number(auditor !== null)
+  // Somebody's pay waits for an audit.
+  return (
+    bySize(b.resources, a.resources) || isAudit(b) - isAudit(a) || turnOf(a) - turnOf(b) || a.index - b.index
+  )
 }
 
 /** No other shard waits for an evaluation, so it lets others go first for a while, but not for ever. */

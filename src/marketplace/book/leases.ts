@@ -5,7 +5,7 @@ import type { Nonce } from "../../protocol/lease.ts"
 import type { ClientFrameOf, DeclineReason, Held, MarketMessage, Rule } from "../../protocol/message.ts"
 import type { Peer } from "../gateway/roster.ts"
 import { afterLoss, claimed, type Loss } from "./claim.ts"
-import { announceEnd, recordEnd } from "./ending.ts"
+import { announceEnd, recordEnd, refundIfOver } from "./ending.ts"
 import type { Exchange } from "./exchange.ts"
 import type { Offer } from "./offers.ts"
 import type { ShardRow } from "./shard-row.ts"
@@ -150,6 +150,7 @@ export async function lose(exchange: Exchange, find: () => ShardRow | null, loss
       // Another auditor is drawn.
       const lost = loss.cause === "abandoned" ? loss.code : "lease-expired"
       shards.update(shard, { state: "failed", epoch: shard.epoch + 1, lost, readyAt: clock() })
+      refundIfOver(exchange, shard.job)
       return { shard, ended: null }
     }
     const after = afterLoss(shard, loss, terms)

@@ -4,6 +4,7 @@ import type { KeyId } from "../../protocol/keys.ts"
 import type { OfferId } from "../../protocol/lease.ts"
 import { bidOf, priceOf } from "../../protocol/price.ts"
 import { Auditors } from "./auditors.ts"
+import { giveCanary } from "./canaries.ts"
 import { isAudited } from "./committing.ts"
 import { endJob } from "./ending.ts"
 import type { Exchange } from "./exchange.ts"
@@ -19,6 +20,7 @@ import {
 } from "./fit.ts"
 import type { JobRow } from "./job-row.ts"
 import type { Offer } from "./offers.ts"
+import { placesOf } from "./places.ts"
 import type { ShardRow, Shards } from "./shard-row.ts"
 
 /** Since when no connected agent could run a job, in milliseconds since 1970. A restart begins the wait anew. */
@@ -36,7 +38,8 @@ export function match(exchange: Exchange): void {
   const auditors = new Auditors(exchange, places)
   const barred = (shard: ReadyShard, place: Place) =>
     offers.isCooling(shard, place.agent, now) || !isFor(exchange, shard, place, auditors)
-  for (const found of pair({ ready: waiting(exchange), free, engaged, barred })) makeOffer(exchange, found)
+  for (const found of pair({ ready: waiting(exchange), free, engaged, barred }))
+    if (!giveCanary(exchange, found)) makeOffer(exchange, found)
 }
 
 /** An audit is for one agent; a shard is for whoever others can audit. */
@@ -45,11 +48,6 @@ function isFor({ jobs, shards }: Exchange, shard: ReadyShard, place: Place, audi
   const job = jobs.one(shard.job)
   if (!job || !isAudited(job.spec)) return job !== undefined
   return auditors.areEnoughFor(job, place, shards.spec(shard).segments === "kept")
-}
-
-/** Every slot that is served, with what was measured of it. */
-export function placesOf({ roster, reports }: Exchange): Place[] {
-  return roster.places().map(place => ({ ...place, measured: reports.measured(place.agent, place.slot) }))
 }
 
 function waiting({ shards, jobs, offers }: Exchange): ReadyShard[] {

@@ -3,7 +3,7 @@ import type { Digest } from "../../protocol/digest.ts"
 import type { KeyId } from "../../protocol/keys.ts"
 import { total } from "../plans/plan.ts"
 import type { HandedIn } from "./commitment-row.ts"
-import { type Ended, recordEnd, refundRest } from "./ending.ts"
+import { type Ended, recordEnd, refundIfOver } from "./ending.ts"
 import type { Exchange } from "./exchange.ts"
 import { pay, specOf } from "./payment.ts"
 import type { Recorded } from "./proof-row.ts"
@@ -40,7 +40,7 @@ export function settleShard(exchange: Exchange, shard: ShardRow, accepted: Accep
   if (shard.claim !== null) return { recorded, ended: null }
   const { state } = jobs.one(job) ?? {}
   // The proof was audited for longer than its job lasted.
-  if (state === "failed") refundRest(exchange, job)
+  if (state === "failed") refundIfOver(exchange, job)
   if (state === "failed" || state === "done") return { recorded, ended: null }
   if (shards.count(job).planned < total(spec)) addReady(exchange, job, spec, shards.settled(job))
   const done = shards.count(job).settled === total(spec)

@@ -51,6 +51,8 @@ export interface AuditRow extends ShardRow {
   candidates: Candidate[]
   /** The code with which its auditor gave it back; null while it has not. */
   lost: string | null
+  /** The lease, and its epoch, in whose place it is given as a canary; null for any other audit. */
+  instead: string | null
 }
 
 /** Indexes from here on are those of audits: no plan is as long. */
@@ -93,7 +95,7 @@ export class Shards {
   auditing(claim: Digest): AuditRow[] {
     const rows = this.#sql
       .prepare(
-        `SELECT ${COLUMNS}, part, turn, auditor, candidates, lost FROM shard WHERE claim = ? ORDER BY part, turn`,
+        `SELECT ${COLUMNS}, part, turn, auditor, candidates, lost, instead FROM shard WHERE claim = ? ORDER BY part, turn`,
       )
       .all(claim) as unknown as (AuditRow & { candidates: string })[]
     return rows.map(row => ({ ...row, candidates: JSON.parse(row.candidates) }))
@@ -108,6 +110,15 @@ export class Shards {
       )
       .all(job) as { price: string; timeMs: number }[]
     return rows.map(({ price, timeMs }) => ({ price: JSON.parse(price), timeMs }))
+  }
+
+  /** Nobody needs the canaries any more that nobody has taken. */
+  closeCanaries(job: JobId): void {
+    this.#sql
+      .prepare(
+        "UPDATE shard SET state = 'failed', lost = 'shard-cancelled' WHERE job = ? AND state = 'ready' AND instead IS NOT NULL",
+      )
+      .run(job)
   }
 
   /** Whom an audit is for; null for a shard of the plan. */
@@ -190,16 +201,16 @@ export class Shards {
   }
 
   addAudit(audit: Asked): void {
-    const { job, label, spec, price, readyAt, lease, claim, part, turn, auditor, candidates } = audit
+    const { job, label, spec, price, readyAt, lease, claim, part, turn, auditor, candidates, instead } = audit
     this.#sql
       .prepare(
-        `INSERT INTO shard (job, idx, label, spec, state, ready_at, lease, price, claim, part, turn, auditor, candidates)
+        `INSERT INTO shard (job, idx, label, spec, state, ready_at, lease, price, claim, part, turn, auditor, candidates, instead)
          VALUES (?1, (SELECT max(${AUDITS_FROM}, max(idx) + 1) FROM shard WHERE job = ?1),
-           ?, ?, 'ready', ?, ?, ?, ?, ?, ?, ?, ?)`,
+           ?, ?, 'ready', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
         ...[job, label, JSON.stringify(spec), readyAt, lease, JSON.stringify(price)],
-        ...[claim, part, turn, auditor, JSON.stringify(candidates)],
+        ...[claim, part, turn, auditor, JSON.stringify(candidates), instead],
       )
   }
 
@@ -266,7 +277,7 @@ interface Texts {
 /** An audit that nobody has taken yet. */
 export type Asked = Pick<
   AuditRow,
-  "job" | "label" | "readyAt" | "lease" | "claim" | "part" | "turn" | "auditor"
+  "job" | "label" | "readyAt" | "lease" | "claim" | "part" | "turn" | "auditor" | "instead"
 > & {
   spec: ShardSpec
   price: Price

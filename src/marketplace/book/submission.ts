@@ -10,6 +10,7 @@ import type { BlobStore } from "../../store/blob-store.ts"
 import { submission } from "../ledger/posting.ts"
 import { checkJob, mostOfJob, plan } from "../plans/plan.ts"
 import { refused, type Settled } from "../plans/planned.ts"
+import { keepSecret, newSecret } from "./canaries.ts"
 import type { Exchange } from "./exchange.ts"
 
 /**
@@ -29,13 +30,15 @@ export async function submit(
   checkOwners(exchange, frame.job)
   await checkInputs(exchange.blobs, frame.job)
   const price = mostOfJob(frame.job)
+  const id = JobId.parse(`job-${randomId().slice(0, 12)}`)
+  const secret = frame.job.audit?.kind === "canary" ? await newSecret(exchange, id) : null
   const job = await db.write(() => {
     const twin = jobs.bySubmission(owner, frame.key)
     if (twin) return twin.id
     const paidFrom = drawn(ledger.funds(owner), price, frame.payFrom ?? "any")
-    const id = JobId.parse(`job-${randomId().slice(0, 12)}`)
     jobs.add({ id, owner, spec: frame.job, submission: frame.key, at: clock() })
     ledger.append(submission(owner, id, paidFrom))
+    if (secret) keepSecret(exchange, id, secret)
     addReady(exchange, id, frame.job, new Map())
     return id
   })

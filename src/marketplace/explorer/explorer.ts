@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Bundle } from "../../protocol/statement.ts"
 import type { NoteKey } from "../../protocol/tlog/note.ts"
 import { vkeyOf } from "../../protocol/tlog/note.ts"
 import type { Database } from "../../store/database.ts"
@@ -55,14 +56,22 @@ export class Explorer {
       const asset = await readAsset(route.path)
       if (asset) return send(request, response, { status: 200, ...asset })
     }
-    const verdict = route?.to === "verdict" ? this.#sources.exchange.commitments.verdict(route.proof) : null
-    if (verdict) {
-      const body = JSON.stringify(verdict)
+    const signed = route && this.#signed(route)
+    if (signed) {
+      const body = JSON.stringify(signed)
       return send(request, response, { status: 200, type: "application/json", body })
     }
     const content = route === null ? null : this.#content(route, site)
     const body = layout(site, content ?? NOT_THERE).text
     return send(request, response, { status: content === null ? 404 : 200, type: PAGE_TYPE, body })
+  }
+
+  /** What the marketplace has signed, as it was signed; null for a page, or for what is not there. */
+  #signed(route: Route): Bundle | Bundle[] | null {
+    const { commitments } = this.#sources.exchange
+    if (route.to === "verdict") return commitments.verdict(route.proof)
+    const all = route.to === "canaries" ? commitments.aboutCanaries(route.job) : []
+    return all.length > 0 ? all : null
   }
 
   #content(route: Route, site: Site): Content | null {
@@ -85,6 +94,7 @@ export class Explorer {
         return entryPage(this.#sources, route.index)
       case "asset":
       case "verdict":
+      case "canaries":
         return null
       default:
         return route satisfies never

@@ -57,11 +57,14 @@ export function jobPage({ exchange, lookUp }: Sources, id: string): Content | nu
 ${isAudited(row.spec) ? html`<dt>Audited so far</dt><dd>${auditedWords(lookUp.auditCounts(row.id))}</dd>\n` : null}</dl>
 ${status.losses.length === 0 ? null : html`<h2>What it learned</h2>\n${lossCurve(status.losses.map(({ label, loss }) => ({ label, value: loss })))}`}
 <h2>Shards</h2>
-${audit?.kind === "canary" ? CANARY : shardTable(lookUp, status)}`,
+${audit?.kind === "canary" ? canaries(status.id) : shardTable(lookUp, status)}`,
   }
 }
 
-const CANARY = html`<p>They are not listed: which shard is whose would tell a host which of its shards was a canary.</p>`
+function canaries(job: JobId): Html {
+  return html`<p>They are not listed: which shard is whose would tell a host which of its shards was a canary.</p>
+<p>What draws them is <a href="/jobs/${job}/canaries.json">signed by its digest</a> before the first lease, and told when the job is over.</p>`
+}
 
 function auditedWords({ settled, failed, undecided }: ReturnType<LookUp["auditCounts"]>): string {
   return `${settled + failed + undecided}, of which ${failed} failed and ${undecided} undecided`

@@ -124,9 +124,9 @@ export class LookUp {
     return this.#audits("AND commitment.proof = ?", proof)[0]
   }
 
-  /** The audit whose verdict has this signature. */
+  /** The audit whose verdict has this signature; auditors' answers have the verdict on what they answered. */
   auditSigned(signature: string): AuditLine | undefined {
-    return this.#audits(`AND ${VERDICT_SIGNATURE} = ?`, signature)[0]
+    return this.#audits(`AND ${VERDICT_SIGNATURE} = ? ORDER BY commitment.claim IS NOT NULL`, signature)[0]
   }
 
   /** Audits of a job's shards from `first` on, the earliest first. */
@@ -137,18 +137,18 @@ export class LookUp {
   /** The latest audits that found this agent to be wrong, as the one who was audited or as an auditor. */
   failures(agent: KeyId, size: number): AuditLine[] {
     return this.#audits(
-      `AND commitment.proof IN (SELECT coalesce(claim, proof) FROM commitment WHERE agent = ? AND state = 'failed')
-       ORDER BY entry DESC LIMIT ?`,
+      "AND commitment.agent = ? AND commitment.state = 'failed' ORDER BY entry DESC LIMIT ?",
       agent,
       size,
     )
   }
 
-  /** How a job's audits that are over came out. */
+  /** How a job's audits and canaries that are over came out. */
   auditCounts(job: JobId): Record<AuditLine["state"], number> {
     const rows = this.#sql
       .prepare(
-        "SELECT state, count(*) AS count FROM commitment WHERE job = ? AND verdict IS NOT NULL GROUP BY state",
+        `SELECT state, count(*) AS count FROM commitment WHERE job = ?1 AND verdict IS NOT NULL
+         AND (claim IS NULL OR idx IN (SELECT idx FROM shard WHERE job = ?1 AND instead IS NOT NULL)) GROUP BY state`,
       )
       .all(job) as { state: AuditLine["state"]; count: number }[]
     const counted = Object.fromEntries(rows.map(({ state, count }) => [state, count]))

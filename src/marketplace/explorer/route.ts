@@ -1,10 +1,13 @@
 import { type Digest, digestOfHex } from "../../protocol/digest.ts"
+import type { JobId } from "../../protocol/job.ts"
 
 /** A page of the explorer. `from` counts from the newest. */
 export type Route =
   | { to: "overview" }
   | { to: "agents" | "jobs" | "entries"; from: number }
   | { to: "agent" | "job"; id: string }
+  /** What the marketplace has signed of a job's canaries. */
+  | { to: "canaries"; job: JobId }
   | { to: "entry"; index: number }
   /** The audit of a proof, by the digits of its digest: for people, or as it was signed. */
   | { to: "audit" | "verdict"; proof: Digest }
@@ -20,6 +23,8 @@ export function findRoute({ pathname, searchParams }: URL): Route | null {
   const [, audited, format] = pathname.match(/^\/audits\/([0-9a-f]{64})(\.json)?$/) ?? []
   if (audited !== undefined)
     return { to: format === undefined ? "audit" : "verdict", proof: digestOfHex(audited) }
+  const [, job] = pathname.match(/^\/jobs\/(job-[0-9a-f]{12})\/canaries\.json$/) ?? []
+  if (job !== undefined) return { to: "canaries", job: job as JobId }
   const [, list, one] = pathname.match(/^\/(agents|jobs|entries)(?:\/([0-9a-z-]{1,64}))?$/) ?? []
   if (list === undefined) return null
   if (one === undefined) {

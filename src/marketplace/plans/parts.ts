@@ -14,6 +14,8 @@ export interface Part {
   claimed: Digest | null
   /** How many of these the shard would make: each is paid so much less. */
   of: number
+  /** Whether it comes to the same bytes on every machine, or need not. */
+  isForAll: boolean
   /** How far states may be apart, and which ones the proof has before and after this segment; null where bytes have to be equal. */
   within: { tolerance: number; before: Blob; after: Blob } | null
   /** The states that are compared here, and the segment that they come from. */
@@ -22,7 +24,7 @@ export interface Part {
 
 /** The whole shard once more. */
 export function wholePart(spec: ShardSpec, outputs: NamedBlob[]): Part {
-  return { number: 0, spec, claimed: resultOf(outputs), of: 1, within: null, compares: null }
+  return { number: 0, spec, claimed: resultOf(outputs), of: 1, isForAll: false, within: null, compares: null }
 }
 
 /** How far two states are apart that a segment has led to. */
@@ -34,7 +36,14 @@ export function comparison(
   if (!within) throw new Error("states that have to be equal are not compared")
   const { tolerance, before } = within
   return {
-    ...{ number, claimed: null, of, within: null, compares: { segment, states: [one.digest, other.digest] } },
+    ...{
+      number,
+      claimed: null,
+      of,
+      isForAll: true,
+      within: null,
+      compares: { segment, states: [one.digest, other.digest] },
+    },
     spec: compareSpec(spec, { before, claimed: one, replayed: other }, tolerance),
   }
 }
@@ -80,6 +89,7 @@ export function segmentParts(
       spec: limited(replaySpec(spec, segment, segment === 0 ? null : stateOf(before)), log.length),
       claimed: resultOf([{ name: STATE_FILE, ...stateOf(after) }, line]),
       of: log.length,
+      isForAll: tolerance !== null,
       within: tolerance === null ? null : { tolerance, before: stateOf(before), after: stateOf(after) },
       compares: null,
     }
@@ -92,6 +102,7 @@ export function segmentParts(
     spec: finish,
     claimed: resultOf(made),
     of: log.length,
+    isForAll: true,
     within: null,
     compares: null,
   }

@@ -61,7 +61,7 @@ test("a new identity gains nothing: all of it is seen, and it has no pay to lose
   for (const cheat of cheats) expect(gainOfCheat(cheat, DRAWN, isNew)).toBeLessThanOrEqual(0)
 })
 
-test("cheating in many shards at once, before the first is judged, pays even less", () => {
+test("cheating in many shards at once, before the first is judged, pays no more than one by one", () => {
   for (const cheat of cheats)
     for (const odds of [floor, isNew, { audited: 0.5, bond: 12 }]) {
       expect(gainOfBurst(cheat, DRAWN, odds, 1)).toBeCloseTo(gainOfCheat(cheat, DRAWN, odds), 12)
