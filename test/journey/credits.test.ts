@@ -20,7 +20,7 @@ afterAll(async () => {
   await execa("docker", ["rmi", "--force", IMAGE], { reject: false })
 }, 60_000)
 
-const SHARD = `[{ command: { argv: [/bin/sh, -c, "echo x > /shard/out/x"] }, outputs: [x] }]`
+const SHARD = `[{ command: { argv: [/bin/sh, -c, "sleep 0.2; echo x > /shard/out/x"] }, outputs: [x] }]`
 
 interface Account {
   granted: number

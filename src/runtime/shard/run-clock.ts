@@ -41,9 +41,12 @@ export function ageMs(stat: string, uptime: string): number | null {
 
 /** Two clocks differ a little, and a jump is larger than this. */
 const JUMP_MS = 2000
+/** Docker notes a start when the program may already have ended, and the times it tells are cut to milliseconds here. */
+const LEAST_MS = 1
 
 /**
  * When a container began and ended, in milliseconds since the epoch: as the engine tells, unless the machine's clock was set meanwhile.
+ * One that ran has run for some time, by which it is paid.
  * @param ranMs by a {@link RunClock}; null when nobody watched.
  */
 export function timesOf(
@@ -51,7 +54,7 @@ export function timesOf(
   ranMs: number | null,
 ): { started: number; finished: number } {
   const started = Date.parse(startedAt)
-  const told = Math.max(0, Date.parse(finishedAt) - started)
+  const told = Math.max(LEAST_MS, Date.parse(finishedAt) - started)
   const ran = ranMs !== null && Math.abs(told - ranMs) > JUMP_MS ? Math.round(ranMs) : told
   return { started, finished: started + ran }
 }

@@ -57,8 +57,14 @@ test("a run has the engine's own times, unless the clock was set in between", ()
     started,
     finished: started + 10_500,
   })
+})
+
+test("what ended before the engine noted its start has run for some time", () => {
+  const told = { startedAt: "2026-11-22T11:00:00.250Z", finishedAt: "2026-11-22T11:00:00.249Z" }
+  const started = Date.parse(told.startedAt)
+  expect(timesOf(told, 7)).toEqual({ started, finished: started + 1 })
   expect(timesOf({ ...told, finishedAt: "2026-11-22T10:00:10.750Z" }, null)).toEqual({
     started,
-    finished: started,
+    finished: started + 1,
   })
 })
