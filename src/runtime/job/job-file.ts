@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises"
 import { dirname, resolve } from "node:path"
 import { type Document, isMap, LineCounter, parseDocument } from "yaml"
 import { z } from "zod"
+import { AuditPolicy } from "../../protocol/audit.ts"
 import { Credits } from "../../protocol/credits.ts"
 import { FileName } from "../../protocol/digest.ts"
 import { Fault } from "../../protocol/fault.ts"
@@ -42,6 +43,8 @@ const shared = {
     .max(16)
     .refine(areBounded, "must come to at most 50 percent together")
     .optional(),
+  /** How its shards are audited; not at all when not given. */
+  audit: AuditPolicy.optional(),
 }
 
 const TrainFile = z

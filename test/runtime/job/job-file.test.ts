@@ -34,7 +34,20 @@ test("a price per second and royalties are taken as they are written", () => {
   })
 })
 
+test("a job says how it is audited, or is not", () => {
+  expect(parseJobFile(`${TRAIN}audit: { kind: spot, segments: 4 }\n`, "job.yaml")).toMatchObject({
+    audit: { kind: "spot", segments: 4, drawn: 2, tolerance: null, share: 0 },
+  })
+  expect(parseJobFile(TRAIN, "job.yaml")).not.toHaveProperty("audit")
+})
+
 test.each([
+  ["audits of no kind", `${TRAIN}audit: { kind: spit }\n`, "job.yaml:7: audit.kind:"],
+  [
+    "more drawn than there are",
+    `${TRAIN}audit: { kind: spot, segments: 1, drawn: 2 }\n`,
+    "job.yaml:7: audit: drawn cannot be more than segments",
+  ],
   ["two prices", `${TRAIN}pricePerSecond: 0.1\n`, "give either pricePerShard or pricePerSecond"],
   ["no price", TRAIN.replace("pricePerShard: 0.25\n", ""), "give either pricePerShard or pricePerSecond"],
   ["a share too fine", TRAIN + ROYALTIES.replace("2.5", "2.505"), "at most two decimals"],
