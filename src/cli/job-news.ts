@@ -1,5 +1,6 @@
 import { formatCredits } from "../protocol/credits.ts"
 import type { JobStatus, ShardStatus } from "../protocol/job.ts"
+import { forAudits } from "./audits-cost.ts"
 
 /** What changed between two states of a job, a line each; `before` is null for the first. */
 export function jobNews(before: JobStatus | null, now: JobStatus): string[] {
@@ -10,7 +11,7 @@ function stateNews(before: JobStatus | null, now: JobStatus): string[] {
   if (before?.state === now.state && before.reason === now.reason) return []
   // A failure is told with its reason at the end, as the fault that it is.
   const why = now.reason && now.state !== "failed" ? `: ${now.reason}` : ""
-  const paid = now.state === "done" ? `, ${formatCredits(now.spent)} credits spent` : ""
+  const paid = now.state === "done" ? `, ${formatCredits(now.spent)} credits spent${forAudits(now)}` : ""
   return [`job ${now.state}${why}${paid}`]
 }
 

@@ -1,5 +1,6 @@
 import { formatCredits } from "../protocol/credits.ts"
 import type { JobStatus } from "../protocol/job.ts"
+import { forAudits } from "./audits-cost.ts"
 import { fundsLine } from "./funds.ts"
 import { columns } from "./table.ts"
 
@@ -10,7 +11,7 @@ export function jobReport(job: JobStatus): string {
   const lines = [
     `${job.id} ${job.name}: ${job.state}${job.reason ? ` (${job.reason})` : ""}`,
     `  shards  ${settled.length} of ${job.shardsTotal} settled${waiting}`,
-    `  credits ${formatCredits(job.spent)} spent of ${fundsLine(job.paidFrom)}`,
+    `  credits ${formatCredits(job.spent)} spent of ${fundsLine(job.paidFrom)}${forAudits(job)}`,
   ]
   for (const { label, loss } of job.losses) lines.push(`  loss    ${loss.toFixed(4)} ${label}`)
   if (job.shards.length > 0) lines.push(shardTable(job.shards))

@@ -50,3 +50,15 @@ test("a report counts what waits for its audits beside what is settled", () => {
   )
   expect(jobReport(job({ state: "settled" }))).toContain("1 of 3 settled\n")
 })
+
+test("what was spent on audits is told beside what the shards have cost", () => {
+  const settled = { state: "settled", cost: 1_000_000 as never } as const
+  const audited = { ...job(settled, settled, settled), spent: 4_250_000 as never }
+  const done = { ...audited, state: "done" as const }
+  expect(jobNews(audited, done)).toEqual(["job done, 4.25 credits spent; 1.25 went to audits"])
+  expect(jobReport(done)).toContain("4.25 spent of 3.00 granted credits; 1.25 went to audits\n")
+  expect(jobReport({ ...done, spent: 3_000_000 as never })).not.toContain("audits")
+  // Of a long job only the latest shards are told.
+  const latest = done.shards.map(shard => ({ ...shard, index: shard.index + 1 }))
+  expect(jobReport({ ...done, shards: latest })).not.toContain("audits")
+})
