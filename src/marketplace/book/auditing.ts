@@ -4,7 +4,7 @@ import { comparison, type Part } from "../plans/parts.ts"
 import { askOne, closeUntaken } from "./asking.ts"
 import { tellSecrets } from "./canaries.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
-import { conclude, concludeLate, settleUnaudited } from "./concluding.ts"
+import { conclude, concludeLate, settleUnaudited, shardOf } from "./concluding.ts"
 import type { Exchange } from "./exchange.ts"
 import { type Finding, findingsOf, isOver, probabilityOf } from "./findings.ts"
 import { partsOf, seedOf } from "./reveal.ts"
@@ -45,7 +45,8 @@ async function advance(exchange: Exchange, claim: CommitmentRow): Promise<void> 
       return
     }
     await db.write(() => commitments.audit(claim, probability, clock()))
-    log.info({ event: "audit.drawn", job: claim.job, agent: claim.agent, proof: claim.proof, probability })
+    const { job, agent, proof } = claim
+    log.info({ event: "audit.drawn", job, label: shardOf(exchange, claim).label, agent, proof, probability })
     return
   }
   const parts = commitments.parts(claim)

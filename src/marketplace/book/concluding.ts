@@ -235,7 +235,8 @@ function offerAnew(
     : null
 }
 
-function shardOf({ shards }: Exchange, { job, index }: CommitmentRow): ShardRow {
+/** The shard that a proof is about. */
+export function shardOf({ shards }: Pick<Exchange, "shards">, { job, index }: CommitmentRow): ShardRow {
   const shard = shards.one(job, index)
   if (!shard) throw new Error(`a proof of ${job}/${index}, which is not there`)
   return shard
@@ -248,8 +249,9 @@ function announce(
 ): void {
   const { log, offers, terms, clock, watches, wake } = exchange
   const { job, index, agent, proof } = claim
+  const { label } = shardOf(exchange, claim)
   const event = outcome === "settled" ? "shard.settled" : `audit.${outcome}`
-  log[outcome === "settled" ? "info" : "warn"]({ event, job, agent, proof })
+  log[outcome === "settled" ? "info" : "warn"]({ event, job, label, agent, proof })
   if (outcome !== "settled") offers.cool({ job, index }, agent, clock() + terms.coolOffMs * WRONG_FACTOR)
   watches.changed(job)
   announceEnd(exchange, ended)
