@@ -183,6 +183,24 @@ test("states that break whoever runs them are a wrong answer, not a way out", as
   expect((await statusOf(id)).shards[0]).toMatchObject({ proof: null, cost: null })
 })
 
+test("an auditor that cannot run a shard and is contradicted is not paid, and keeps its bond", async () => {
+  await open()
+  let canRun = true
+  const breaking: Conduct = { result: lease => (canRun ? honest(lease) : null) }
+  const first = await audited(HONEST, [breaking])
+  const [auditor] = first.auditors as [Worker]
+  await done(first.id)
+  await auditor.ending()
+  const before = await accountOf(auditor)
+  expect(before.bond).toBe(PRICE / 10)
+  canRun = false
+  const id = await submit(buyer, JOB)
+  await until(async () => outcomes(auditor).includes("given back"))
+  await hire(HONEST, HONEST, HONEST)
+  expect(await done(id)).toMatchObject({ state: "done" })
+  expect(await accountOf(auditor)).toMatchObject({ bond: before.bond, own: before.own })
+})
+
 test("where two differ and nobody else is there, nobody is held wrong or paid for the shard", async () => {
   await open({ unmatchedMs: 600, attempts: 1 })
   const { id, claimant, auditors } = await audited(HONEST, [MADE_UP])

@@ -10,7 +10,7 @@ import type { BlobStore } from "../../store/blob-store.ts"
 import { submission } from "../ledger/posting.ts"
 import { checkJob, mostOfJob, plan } from "../plans/plan.ts"
 import { refused, type Settled } from "../plans/planned.ts"
-import { keepSecret, newSecret } from "./canaries.ts"
+import { keepSecret, newSecret } from "./audit/canaries.ts"
 import type { Exchange } from "./exchange.ts"
 
 /**

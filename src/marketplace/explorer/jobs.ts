@@ -1,7 +1,7 @@
 import { formatCredits } from "../../protocol/format-credits.ts"
 import { JobId, type JobStatus, type ShardStatus } from "../../protocol/job.ts"
 import type { KeyId } from "../../protocol/keys.ts"
-import { isAudited } from "../book/committing.ts"
+import { isAudited } from "../book/audit/committing.ts"
 import { jobStatus } from "../book/status.ts"
 import { auditLink, policyWords } from "./audit-line.ts"
 import { lossCurve } from "./chart.ts"

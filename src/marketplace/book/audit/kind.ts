@@ -1,5 +1,5 @@
-import type { KeyId } from "../../protocol/keys.ts"
-import type { Exchange } from "./exchange.ts"
+import type { KeyId } from "../../../protocol/keys.ts"
+import type { Exchange } from "../exchange.ts"
 
 /** What a slot computes on, by name: of two of the same kind, equal bytes can be asked for. A card that nobody has measured is named by its device. */
 export function kindOf(

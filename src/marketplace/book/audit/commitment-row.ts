@@ -1,12 +1,12 @@
 import type { DatabaseSync } from "node:sqlite"
-import type { Digest, NamedBlob } from "../../protocol/digest.ts"
-import type { JobId } from "../../protocol/job.ts"
-import type { KeyId } from "../../protocol/keys.ts"
-import type { LeaseId } from "../../protocol/lease.ts"
-import type { Charge } from "../../protocol/price.ts"
-import type { Bundle } from "../../protocol/statement.ts"
-import { type AuditRecord, NO_RECORD } from "../audit/trust.ts"
-import type { Part } from "../plans/parts.ts"
+import type { Digest, NamedBlob } from "../../../protocol/digest.ts"
+import type { JobId } from "../../../protocol/job.ts"
+import type { KeyId } from "../../../protocol/keys.ts"
+import type { LeaseId } from "../../../protocol/lease.ts"
+import type { Charge } from "../../../protocol/price.ts"
+import type { Bundle } from "../../../protocol/statement.ts"
+import { type AuditRecord, NO_RECORD } from "../../audit/trust.ts"
+import type { Part } from "../../plans/parts.ts"
 
 /** A proof that is in the ledger and is not paid before audits are over: a claim, or an auditor's answer to one. */
 export interface CommitmentRow {

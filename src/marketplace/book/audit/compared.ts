@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises"
-import type { Blob, Digest, NamedBlob } from "../../protocol/digest.ts"
-import { RUN_LOG_FILE, RUN_LOG_LIMIT_BYTES, Segment } from "../../protocol/run-log.ts"
-import { METRICS_LIMIT_BYTES } from "../plans/losses.ts"
-import type { Part } from "../plans/parts.ts"
-import { isWithin, STATE_FILE } from "../plans/trainer.ts"
+import type { Blob, Digest, NamedBlob } from "../../../protocol/digest.ts"
+import { RUN_LOG_FILE, RUN_LOG_LIMIT_BYTES, Segment } from "../../../protocol/run-log.ts"
+import { METRICS_LIMIT_BYTES } from "../../plans/losses.ts"
+import type { Part } from "../../plans/parts.ts"
+import { isWithin, STATE_FILE } from "../../plans/trainer.ts"
+import type { Exchange } from "../exchange.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
-import type { Exchange } from "./exchange.ts"
 
 /** Where somebody says that a segment leads, and from where. */
 export interface State extends Blob {

@@ -1,8 +1,8 @@
-import type { AuditPolicy } from "../../protocol/audit.ts"
+import type { AuditPolicy } from "../../../protocol/audit.ts"
+import type { Exchange } from "../exchange.ts"
+import { type Place, suits } from "../fit.ts"
+import type { JobRow } from "../job-row.ts"
 import { isAudited } from "./committing.ts"
-import type { Exchange } from "./exchange.ts"
-import { type Place, suits } from "./fit.ts"
-import type { JobRow } from "./job-row.ts"
 import { kindOf } from "./kind.ts"
 
 type Sources = Pick<Exchange, "identities" | "reports" | "roster">

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises"
-import type { NamedBlob } from "../../protocol/digest.ts"
-import { Fault } from "../../protocol/fault.ts"
-import type { ProofStatement } from "../../protocol/proof.ts"
+import type { NamedBlob } from "../../../protocol/digest.ts"
+import { Fault } from "../../../protocol/fault.ts"
+import type { ProofStatement } from "../../../protocol/proof.ts"
 import {
   parseRunLog,
   RUN_LOG,
@@ -9,11 +9,11 @@ import {
   RUN_LOG_LIMIT_BYTES,
   type RunLogLine,
   runLogRoot,
-} from "../../protocol/run-log.ts"
-import type { ShardSpec } from "../../protocol/shard-spec.ts"
-import { resource } from "../../protocol/statement.ts"
-import { segmentsOf } from "../plans/trainer.ts"
-import type { Exchange } from "./exchange.ts"
+} from "../../../protocol/run-log.ts"
+import type { ShardSpec } from "../../../protocol/shard-spec.ts"
+import { resource } from "../../../protocol/statement.ts"
+import { segmentsOf } from "../../plans/trainer.ts"
+import type { Exchange } from "../exchange.ts"
 
 /**
  * Checks that the proof of a shard that is cut into segments commits to the run log that was delivered.
