@@ -113,6 +113,25 @@ within("a shutdown between committed and receipt leaves a shard without a place,
   expect(bench.registry.blobs.has(state(0))).toBe(true)
 })
 
+within("an agent that ends as soon as a shard is committed leaves nothing of it in its place", async () => {
+  const stop = new AbortController()
+  const { ports } = bench
+  const handIn: typeof ports.handIn = async () => {
+    stop.abort(new Error("drained"))
+    return { reveal: [] }
+  }
+  const shard = bench.lease(segmented())
+  await expect(walkToEnd({ ...bench, ports: { ...ports, handIn } }, shard, stop.signal)).rejects.toThrow(
+    "drained",
+  )
+  const { lease } = shard.assignment
+  const left = bench.journal.open().find(({ assignment }) => assignment.lease.id === lease.id)
+  expect(left?.step).toBe("committed")
+  expect(await readdir(ports.shardsRoot)).toEqual([])
+  expect(await ports.engine.find({ home: ports.home }, never())).toEqual([])
+  await walkToEnd(bench, left as Committed)
+})
+
 within("a proof whose audit failed is over", async () => {
   const failed = new Fault("audit-failed", "Two others came to another result.", { hint: "-" })
   const { end } = await walkToEnd(audited([], failed), bench.lease(segmented()))

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Digest } from "../../protocol/digest.ts"
 import { Fault, isFault } from "../../protocol/fault.ts"
-import { vacate } from "./clean.ts"
 import type { Ports } from "./ports.ts"
 import { keepReceipt } from "./settle.ts"
 import { type Committed, leftBy, type Settled } from "./state.ts"
@@ -11,18 +10,14 @@ const FIRST_PAUSE_MS = 500
 /** Audits are runs of their own: nobody waits for them by the second. */
 const LONGEST_PAUSE_MS = 15_000
 
-type Needs = Parameters<typeof keepReceipt>[2] &
-  Parameters<typeof vacate>[1] &
-  Pick<Ports, "transfer" | "store" | "handIn" | "onUnshown">
+type Needs = Parameters<typeof keepReceipt>[2] & Pick<Ports, "transfer" | "store" | "handIn" | "onUnshown">
 
 /**
- * committed → settled: hands the proof in again and again, and shows what its audits ask for, until the receipt comes. Its place is
- * vacated at once: what may be asked for is in the store. What is not there any more is told to `onUnshown`, and its audit fails by itself;
- * what could not be sent is sent when it is asked for again.
+ * committed → settled: hands the proof in again and again, and shows what its audits ask for, until the receipt comes. What is not in the
+ * store any more is told to `onUnshown`, and its audit fails by itself; what could not be sent is sent when it is asked for again.
  * @throws Fault what the marketplace refused with, such as `audit-failed`; as {@link keepReceipt}.
  */
 export async function reveal(shard: Committed, ports: Needs, signal: AbortSignal): Promise<Settled> {
-  await vacate(shard, ports)
   const known = new Set<Digest>()
   for (let pauseMs = FIRST_PAUSE_MS; ; ) {
     await sleep(pauseMs, undefined, { signal })

@@ -2,6 +2,7 @@ import { ProofStatement } from "../../protocol/proof.ts"
 import type { Receipt } from "../../protocol/receipt.ts"
 import { readStatement } from "../../protocol/statement.ts"
 import { checkCharge, checkReceipt, checkRecorded } from "../proof/verify.ts"
+import { vacate } from "./clean.ts"
 import type { Ports } from "./ports.ts"
 import type { Committed, Proved, Settled } from "./state.ts"
 
@@ -9,18 +10,21 @@ type Keeping = Pick<Ports, "onCheckpoint" | "marketKey" | "signer" | "archive">
 
 /**
  * proved → settled, or → committed where its audits come first: outputs delivered, proof handed in. The registry knows a blob by its
- * digest and the marketplace a proof by its own, so that twice costs nobody anything.
+ * digest and the marketplace a proof by its own, so that twice costs nobody anything. A committed shard has no place any more: what may be
+ * asked for is in the store, and an agent that is drained does not wait for audits.
  * @throws Fault `blob-*`, or as {@link keepReceipt}, or what the marketplace refused with.
  */
 export async function settle(
   shard: Proved,
-  ports: Keeping & Pick<Ports, "transfer" | "handIn">,
+  ports: Keeping & Parameters<typeof vacate>[1] & Pick<Ports, "transfer" | "handIn">,
   signal: AbortSignal,
 ): Promise<Settled | Committed> {
   const { assignment, outputs, bundle } = shard
   for (const output of outputs) await ports.transfer.upload(output, signal)
   const answer = await ports.handIn(assignment.lease, bundle, signal)
-  return "reveal" in answer ? { ...shard, step: "committed" } : keepReceipt(shard, answer, ports)
+  if (!("reveal" in answer)) return keepReceipt(shard, answer, ports)
+  await vacate(shard, ports)
+  return { ...shard, step: "committed" }
 }
 
 /** The end of a proof's wait: its receipt checked and kept. @throws Fault `receipt-refused`, `ledger-*`. */
