@@ -11,7 +11,7 @@ export const FOREIGN = process.env.ZG_MARKET
 /** An embedded marketplace in a folder of its own, which can be stopped and started again. */
 export class Embedded {
   readonly root: string
-  readonly terms: Partial<Terms>
+  terms: Partial<Terms>
   market: Market
 
   private constructor(root: string, terms: Partial<Terms>, market: Market) {
@@ -29,9 +29,10 @@ export class Embedded {
     return this.market.url
   }
 
-  /** Stops it and starts it again on the same port and state. */
-  async restart(): Promise<void> {
+  /** Stops it and starts it again on the same port and state. @param more of its terms, as its operator may change them meanwhile. */
+  async restart(more: Partial<Terms> = {}): Promise<void> {
     const port = Number(new URL(this.url).port)
+    this.terms = { ...this.terms, ...more }
     await this.market.close()
     this.market = await startIn(this.root, this.terms, port)
   }

@@ -32,6 +32,11 @@ export class Town {
     return town
   }
 
+  /** At a marketplace that is there already, and stays when the town is closed. */
+  static at(url: string): Town {
+    return new Town(Number(new URL(url).port))
+  }
+
   get url(): string {
     return `ws://127.0.0.1:${this.port}`
   }
