@@ -1,18 +1,16 @@
 // Proofs of audited jobs: who is paid, who is not, and what the ledger says of it.
-import { setTimeout as sleep } from "node:timers/promises"
 import { afterEach, expect, test } from "vitest"
 import { AUDIT_DEFAULTS } from "../../src/marketplace/audit/terms.ts"
 import type { Terms } from "../../src/marketplace/options.ts"
 import type { AuditPolicy } from "../../src/protocol/audit.ts"
-import type { JobId, JobStatus } from "../../src/protocol/job.ts"
+import type { JobId } from "../../src/protocol/job.ts"
 import { ledgerKey } from "../../src/protocol/ledger-proof.ts"
 import { checkLedger } from "../../src/runtime/ledger/check-ledger.ts"
 import { ledgerFiles } from "../../src/runtime/ledger/files.ts"
 import { checkReceipt, checkRecorded } from "../../src/runtime/proof/verify.ts"
-import { type Client, connect, enrol } from "./client.ts"
-import { Embedded } from "./market.ts"
+import { AuditedMarket, outcomes, until } from "./audited.ts"
 import { batchJob, submit } from "./work.ts"
-import { type Conduct, type Ending, honest, proofOf, Worker } from "./worker.ts"
+import { type Conduct, honest, proofOf, type Worker } from "./worker.ts"
 
 const REPLICATE: AuditPolicy = { kind: "replicate", copies: 2, quorum: 2, share: 0 }
 const JOB = batchJob(1, { audit: REPLICATE })
@@ -22,29 +20,20 @@ const MADE_UP: Conduct = { result: () => "made up" }
 const BREAKS: Conduct = { result: () => null }
 /** A small lead, so that few agents decide a dispute. */
 const TERMS: Partial<Terms> = {
-  ...{ audit: { ...AUDIT_DEFAULTS, lead: 2 }, vouched: [JOB.image.digest], feeBasisPoints: 0 },
+  ...{ audit: { ...AUDIT_DEFAULTS, lead: 2 } },
   ...{ leaseMs: 2000, coolOffMs: 100, revealMs: 700 },
 }
 
-let market: Embedded
-let buyer: Client
-let workers: Worker[] = []
+let market: AuditedMarket
 
 async function open(terms: Partial<Terms> = {}): Promise<void> {
-  market = await Embedded.start({ ...TERMS, ...terms })
-  buyer = await enrol(market.url)
+  market = await AuditedMarket.open({ ...TERMS, ...terms })
 }
-afterEach(async () => {
-  await Promise.all(workers.map(worker => worker.stop()))
-  workers = []
-  await buyer.close()
-  await market.stop()
-})
+afterEach(() => market[Symbol.asyncDispose]())
 
-async function hire(...conducts: Conduct[]): Promise<Worker[]> {
-  const hired = await Promise.all(conducts.map(conduct => Worker.start(market.url, JOB, conduct)))
-  workers.push(...hired)
-  return hired
+/** Workers for the shard of every job here. */
+function hire(...conducts: Conduct[]): Promise<Worker[]> {
+  return market.hire(JOB, ...conducts)
 }
 
 interface Case {
@@ -62,53 +51,28 @@ async function audited(claimant: Conduct, auditors: Conduct[], job = JOB): Promi
     takes: () => isCommitted && (conduct.takes?.() ?? true),
   }))
   const [first, ...others] = (await hire(claimant, ...later)) as [Worker, ...Worker[]]
-  const id = await submit(buyer, job)
-  await until(async () => (await statusOf(id)).shards[0]?.state === "committed")
+  const id = await submit(market.buyer, job)
+  await until(async () => (await market.status(id)).shards[0]?.state === "committed")
   isCommitted = true
   return { id, claimant: first, auditors: others }
-}
-
-async function until(holds: () => Promise<boolean>, limitMs = 10_000): Promise<void> {
-  const deadline = performance.now() + limitMs
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`not within ${limitMs} ms`)
-    await sleep(30)
-  }
-}
-
-async function statusOf(job: JobId): Promise<JobStatus> {
-  return (await buyer.ask({ type: "watch", job }, "job")).status
-}
-
-async function done(id: JobId): Promise<JobStatus> {
-  await until(async () => ["done", "failed"].includes((await statusOf(id)).state), 20_000)
-  return statusOf(id)
-}
-
-function endings(): Ending[] {
-  return workers.flatMap(worker => worker.endings)
-}
-
-function outcomes({ endings: all }: Worker) {
-  return all.map(({ answer }) => (answer?.type === "refused" ? answer.code : (answer?.type ?? "given back")))
 }
 
 const accountOf = ({ client }: Pick<Worker, "client">) => client.ask({ type: "account" }, "account")
 
 /** All of the published ledger, checked as anybody would. */
 function ledger() {
-  const log = ledgerKey(buyer.handshake.marketKey)
-  const toCheck = { files: ledgerFiles(market.url), log, witnesses: [], quorum: 0, receipts: null }
+  const log = ledgerKey(market.buyer.handshake.marketKey)
+  const toCheck = { files: ledgerFiles(market.embedded.url), log, witnesses: [], quorum: 0, receipts: null }
   return checkLedger(toCheck, { signal: AbortSignal.timeout(20_000) })
 }
 
 test("two who agree are both paid, and the ledger holds both proofs, the verdict and the books", async () => {
   await open()
   const { id } = await audited(HONEST, [HONEST])
-  expect(await done(id)).toMatchObject({ state: "done", spent: 2 * PRICE })
-  await until(async () => endings().length === 2)
-  const { marketKey } = buyer.handshake
-  for (const worker of workers) {
+  expect(await market.done(id)).toMatchObject({ state: "done", spent: 2 * PRICE })
+  await until(async () => market.endings.length === 2)
+  const { marketKey } = market.buyer.handshake
+  for (const worker of market.workers) {
     const ending = await worker.ending()
     const { answer, lease } = ending
     if (answer?.type !== "receipt") throw new Error(`${answer?.type} instead of a receipt`)
@@ -118,15 +82,15 @@ test("two who agree are both paid, and the ledger holds both proofs, the verdict
     const account = await accountOf(worker)
     expect(account).toMatchObject({ bond: PRICE / 10, own: (PRICE * 9) / 10, earned: PRICE })
   }
-  expect((await buyer.ask({ type: "account" }, "account")).escrow).toBe(0)
+  expect((await market.buyer.ask({ type: "account" }, "account")).escrow).toBe(0)
   expect((await ledger()).statements).toBe(3)
 })
 
 test("an audit cannot be told from the shard that it runs again", async () => {
   await open()
-  await done((await audited(HONEST, [HONEST])).id)
-  await until(async () => endings().length === 2)
-  const [one, other] = endings().map(({ lease: { shard, job, spec, price } }) => ({
+  await market.done((await audited(HONEST, [HONEST])).id)
+  await until(async () => market.endings.length === 2)
+  const [one, other] = market.endings.map(({ lease: { shard, job, spec, price } }) => ({
     shard,
     job,
     spec,
@@ -140,18 +104,20 @@ test("a cheat is found by those who run its shard again: unpaid, without its bon
   let isHonest = true
   const conduct: Conduct = { result: lease => (isHonest ? honest(lease) : "made up") }
   const first = await audited(conduct, [HONEST, HONEST, HONEST, HONEST])
-  await done(first.id)
+  await market.done(first.id)
   await first.claimant.ending()
   const before = await accountOf(first.claimant)
   expect(before.bond).toBe(PRICE / 10)
   isHonest = false
-  const id = await submit(buyer, JOB)
+  const id = await submit(market.buyer, JOB)
   await first.claimant.ending(1)
-  expect(await done(id)).toMatchObject({
+  expect(await market.done(id)).toMatchObject({
     state: "done",
     shards: [{ agent: expect.not.stringMatching(first.claimant.keyId) }],
   })
-  expect(outcomes(first.claimant)).toEqual(["receipt", "audit-failed"])
+  // It may be given the shard more than once.
+  const [honestOne, ...after] = outcomes(first.claimant)
+  expect([honestOne, ...new Set(after)]).toEqual(["receipt", "audit-failed"])
   expect(await accountOf(first.claimant)).toMatchObject({ earned: before.earned, own: before.own, bond: 0 })
 })
 
@@ -161,9 +127,9 @@ test("an auditor that accuses falsely is the one that is wrong, and the claim is
   const [liar] = auditors as [Worker]
   await until(async () => (await ledger()).statements === 2)
   await hire(HONEST, HONEST)
-  const { shards } = await done(id)
+  const { shards } = await market.done(id)
   expect(shards[0]).toMatchObject({ agent: claimant.keyId, state: "settled" })
-  await until(async () => endings().length === 4)
+  await until(async () => market.endings.length === 4)
   expect(outcomes(claimant)).toEqual(["receipt"])
   expect(outcomes(liar)).toEqual(["audit-failed"])
 })
@@ -172,7 +138,7 @@ test("with three copies, three agents run a shard, however many of them agree be
   await open()
   const audit: AuditPolicy = { kind: "replicate", copies: 3, quorum: 2, share: 0 }
   const { id } = await audited(HONEST, [HONEST, HONEST], { ...JOB, audit })
-  expect(await done(id)).toMatchObject({ state: "done", spent: 3 * PRICE })
+  expect(await market.done(id)).toMatchObject({ state: "done", spent: 3 * PRICE })
 })
 
 test("states that break whoever runs them are a wrong answer, not a way out", async () => {
@@ -180,7 +146,7 @@ test("states that break whoever runs them are a wrong answer, not a way out", as
   const { id, claimant } = await audited(HONEST, [BREAKS, BREAKS, BREAKS])
   await until(async () => claimant.endings.length === 1)
   expect(outcomes(claimant)).toEqual(["audit-failed"])
-  expect((await statusOf(id)).shards[0]).toMatchObject({ proof: null, cost: null })
+  expect((await market.status(id)).shards[0]).toMatchObject({ proof: null, cost: null })
 })
 
 test("an auditor that cannot run a shard and is contradicted is not paid, and keeps its bond", async () => {
@@ -189,30 +155,30 @@ test("an auditor that cannot run a shard and is contradicted is not paid, and ke
   const breaking: Conduct = { result: lease => (canRun ? honest(lease) : null) }
   const first = await audited(HONEST, [breaking])
   const [auditor] = first.auditors as [Worker]
-  await done(first.id)
+  await market.done(first.id)
   await auditor.ending()
   const before = await accountOf(auditor)
   expect(before.bond).toBe(PRICE / 10)
   canRun = false
-  const id = await submit(buyer, JOB)
+  const id = await submit(market.buyer, JOB)
   await until(async () => outcomes(auditor).includes("given back"))
   await hire(HONEST, HONEST, HONEST)
-  expect(await done(id)).toMatchObject({ state: "done" })
+  expect(await market.done(id)).toMatchObject({ state: "done" })
   expect(await accountOf(auditor)).toMatchObject({ bond: before.bond, own: before.own })
 })
 
 test("where two differ and nobody else is there, nobody is held wrong or paid for the shard", async () => {
   await open({ unmatchedMs: 600, attempts: 1 })
   const { id, claimant, auditors } = await audited(HONEST, [MADE_UP])
-  expect(await done(id)).toMatchObject({
+  expect(await market.done(id)).toMatchObject({
     state: "failed",
     reason: expect.stringContaining("no audit could tell whether its result is right"),
     spent: PRICE,
   })
-  await until(async () => endings().length === 2)
+  await until(async () => market.endings.length === 2)
   expect(outcomes(claimant)).toEqual(["audit-undecided"])
   expect(outcomes(auditors[0] as Worker)).toEqual(["receipt"])
-  expect((await buyer.ask({ type: "account" }, "account")).escrow).toBe(0)
+  expect((await market.buyer.ask({ type: "account" }, "account")).escrow).toBe(0)
 })
 
 test("a drawn auditor that takes nothing is given up for another one", async () => {
@@ -220,33 +186,30 @@ test("a drawn auditor that takes nothing is given up for another one", async () 
   const idle: Conduct = { takes: () => false }
   await hire(idle)
   const { id } = await audited(HONEST, [HONEST])
-  expect(await done(id)).toMatchObject({ state: "done" })
+  expect(await market.done(id)).toMatchObject({ state: "done" })
 })
 
 test("an audit goes on where it was after the marketplace was away", async () => {
   await open()
   let isThere = false
-  const { id, claimant, auditors } = await audited(HONEST, [{ takes: () => isThere }])
-  await market.restart()
+  const { id } = await audited(HONEST, [{ takes: () => isThere }])
+  await market.restart(JOB)
   isThere = true
-  await buyer.close()
-  buyer = await connect(market.url, buyer.identity)
-  workers = await Promise.all([claimant, ...auditors].map(worker => worker.again(market.url, JOB)))
-  expect(await done(id)).toMatchObject({ state: "done", spent: 2 * PRICE })
-  await until(async () => endings().length === 2)
-  expect(workers.flatMap(outcomes)).toEqual(["receipt", "receipt"])
+  expect(await market.done(id)).toMatchObject({ state: "done", spent: 2 * PRICE })
+  await until(async () => market.endings.length === 2)
+  expect(market.workers.flatMap(outcomes)).toEqual(["receipt", "receipt"])
 })
 
 test("a shard that nobody could audit is offered to nobody, and its job says why", async () => {
   await open()
   await hire(HONEST)
-  const id = await submit(buyer, JOB)
-  await until(async () => (await statusOf(id)).reason !== null)
-  expect(await statusOf(id)).toMatchObject({
+  const id = await submit(market.buyer, JOB)
+  await until(async () => (await market.status(id)).reason !== null)
+  expect(await market.status(id)).toMatchObject({
     state: "waiting",
     reason: expect.stringContaining("is audited"),
   })
-  expect(endings()).toEqual([])
+  expect(market.endings).toEqual([])
 })
 
 test("a bond is paid out on request, but not while a proof waits for its audit", async () => {
@@ -255,7 +218,7 @@ test("a bond is paid out on request, but not while a proof waits for its audit",
   const { id, claimant } = await audited(HONEST, [{ takes: () => isThere }])
   expect(await claimant.client.refusal({ type: "release" })).toBe("bond-held")
   isThere = true
-  await done(id)
+  await market.done(id)
   await claimant.ending()
   const account = await claimant.client.ask({ type: "release" }, "account")
   expect(account).toMatchObject({ bond: 0, own: PRICE })

@@ -1,72 +1,47 @@
 // Shards that are cut into segments: which states have to be shown, and that a segment which was made up is found where it is drawn.
-import { setTimeout as sleep } from "node:timers/promises"
 import { afterEach, expect, test } from "vitest"
 import { AUDIT_DEFAULTS } from "../../src/marketplace/audit/terms.ts"
 import type { Terms } from "../../src/marketplace/options.ts"
 import { digestOf } from "../../src/protocol/digest.ts"
-import type { JobId, JobStatus, TrainJob } from "../../src/protocol/job.ts"
-import { type Client, enrol } from "./client.ts"
+import type { TrainJob } from "../../src/protocol/job.ts"
+import { AuditedMarket, until } from "./audited.ts"
 import { type Deviation, run, SEGMENTS, trainJob } from "./fake-trainer.ts"
-import { Embedded } from "./market.ts"
 import { submit } from "./work.ts"
 import { Worker } from "./worker.ts"
 
 const ALL = { kind: "spot", segments: SEGMENTS, drawn: SEGMENTS, tolerance: null, share: 0 } as const
 const TERMS: Partial<Terms> = {
-  ...{ audit: { ...AUDIT_DEFAULTS, lead: 2 }, feeBasisPoints: 0 },
+  ...{ audit: { ...AUDIT_DEFAULTS, lead: 2 } },
   ...{ leaseMs: 3000, coolOffMs: 60_000, revealMs: 500, attempts: 1, unmatchedMs: 3000 },
 }
 
-let market: Embedded
-let buyer: Client
-let workers: Worker[] = []
+let market: AuditedMarket
 
 async function open(terms: Partial<Terms> = {}): Promise<void> {
-  market = await Embedded.start({ ...TERMS, ...terms })
-  buyer = await enrol(market.url)
+  market = await AuditedMarket.open({ ...TERMS, ...terms })
 }
-afterEach(async () => {
-  await Promise.all(workers.map(worker => worker.stop()))
-  workers = []
-  await buyer.close()
-  await market.stop()
-})
+afterEach(() => market[Symbol.asyncDispose]())
 
 /** One host that deviates in the warm-up alone, and honest ones that take nothing of it before it is committed. */
 async function trained(deviation: Deviation, others: Deviation[], job: TrainJob = trainJob({ audit: ALL })) {
-  await buyer.upload("")
   let isCommitted = false
   const isWarmUp = (argv: string[]) => argv.includes("warm-up") && !argv.includes("replay")
-  const first = await Worker.start(market.url, job, {
+  const first = await Worker.start(market.embedded.url, job, {
     result: lease => run(lease, isWarmUp(lease.spec.command.argv) ? deviation : {}),
   })
   const later = await Promise.all(
     others.map(other =>
-      Worker.start(market.url, job, { result: lease => run(lease, other), takes: () => isCommitted }),
+      Worker.start(market.embedded.url, job, {
+        result: lease => run(lease, other),
+        takes: () => isCommitted,
+      }),
     ),
   )
-  workers.push(first, ...later)
-  const id = await submit(buyer, job)
-  await until(async () => (await statusOf(id)).shards[1]?.state === "committed")
+  market.workers.push(first, ...later)
+  const id = await submit(market.buyer, job)
+  await until(async () => (await market.status(id)).shards[1]?.state === "committed")
   isCommitted = true
   return { id, first }
-}
-
-async function until(holds: () => Promise<boolean>, limitMs = 20_000): Promise<void> {
-  const deadline = performance.now() + limitMs
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`not within ${limitMs} ms`)
-    await sleep(50)
-  }
-}
-
-async function statusOf(job: JobId): Promise<JobStatus> {
-  return (await buyer.ask({ type: "watch", job }, "job")).status
-}
-
-async function done(id: JobId): Promise<JobStatus> {
-  await until(async () => ["done", "failed"].includes((await statusOf(id)).state))
-  return statusOf(id)
 }
 
 /** How the warm-up of this host came out. */
@@ -83,17 +58,17 @@ async function warmUpOf({ endings }: Worker): Promise<string | undefined> {
 test("a job whose hosts are honest is done, and only states that were drawn have left their hosts", async () => {
   await open()
   const { id, first } = await trained({}, [{}, {}], trainJob())
-  expect(await done(id)).toMatchObject({ state: "done" })
+  expect(await market.done(id)).toMatchObject({ state: "done" })
   expect(await warmUpOf(first)).toBe("receipt")
   const { run: ran } = first.handedIn.find(({ lease }) => lease.shard.label === "warm-up") ?? {}
   const kept = [...(ran?.states?.keys() ?? [])]
   const shown = await Promise.all(
-    kept.map(async state => (await buyer.fetch(`/v2/contract/blobs/${state}`, { method: "HEAD" })).ok),
+    kept.map(async state => (await market.buyer.fetch(`/v2/contract/blobs/${state}`, { method: "HEAD" })).ok),
   )
   expect(kept).toHaveLength(SEGMENTS + 1)
   expect(shown.filter(isThere => isThere).length).toBeLessThan(kept.length)
   // Segments are paid by their share.
-  const audits = workers
+  const audits = market.workers
     .flatMap(({ endings }) => endings)
     .filter(({ lease }) => lease.spec.command.argv.includes("replay"))
   expect(audits.length).toBeGreaterThanOrEqual(4)
@@ -104,7 +79,7 @@ test("a segment that was made up is found by whoever replays it", async () => {
   await open()
   const { id, first } = await trained({ fakes: 2 }, [{}, {}, {}])
   expect(await warmUpOf(first)).toBe("audit-failed")
-  expect(await done(id)).toMatchObject({ state: "done" })
+  expect(await market.done(id)).toMatchObject({ state: "done" })
 })
 
 test("outputs that the last state does not make are found, though every state is right", async () => {
@@ -125,11 +100,10 @@ test("a run log that does not add up is refused at once", async () => {
     const ran = run(lease)
     return ran.runLog ? { ...ran, runLog: digestOf("another log") } : ran
   }
-  await buyer.upload("")
   const job = trainJob({ audit: ALL })
-  const host = await Worker.start(market.url, job, { result: torn })
-  workers.push(host, await Worker.start(market.url, job, { takes: () => false }))
-  await submit(buyer, job)
+  const host = await Worker.start(market.embedded.url, job, { result: torn })
+  market.workers.push(host, await Worker.start(market.embedded.url, job, { takes: () => false }))
+  await submit(market.buyer, job)
   expect(await warmUpOf(host)).toBe("proof-mismatch")
 })
 
@@ -143,8 +117,8 @@ test("states of another machine are compared by a third agent, and pass where it
     TOLERANT,
   )
   expect(await warmUpOf(first)).toBe("receipt")
-  expect(await done(id)).toMatchObject({ state: "done" })
-  const compares = workers
+  expect(await market.done(id)).toMatchObject({ state: "done" })
+  const compares = market.workers
     .flatMap(({ endings }) => endings)
     .filter(({ lease }) => lease.spec.command.argv.includes("compare"))
   expect(compares.length).toBeGreaterThanOrEqual(SEGMENTS)
