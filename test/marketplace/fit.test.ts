@@ -19,7 +19,7 @@ const place = (agent: KeyId, id: string, memoryMiB = 1024, measured: Measured | 
   slot: { id, ...cpu(memoryMiB) },
 })
 const ready = (index: number, label: string, memoryMiB = 512): ReadyShard => {
-  const shard = { job, index, label, lease: "l" as never, epoch: 1 }
+  const shard = { job, index, label, lease: "l" as never, epoch: 1, isAuditableAt: () => true }
   return { ...shard, resources: cpu(memoryMiB), readyAt: index, pays: PAYS, auditor: null }
 }
 const PAYS: Pays = { price: { per: "shard", amount: 3_000_000 as never }, timeMs: 600_000 }
@@ -47,8 +47,22 @@ test("a round's train shards go to different agents, also when one was leased be
 })
 
 test("an agent that is barred from a shard does not get it", () => {
-  const barred = (_: ReadyShard, { agent }: Place) => agent === anna
+  const barred = (_: ReadyShard, agent: KeyId) => agent === anna
   expect(pair({ ...open, barred, ready: [ready(0, "x")], free: [place(anna, "0")] })).toEqual([])
+})
+
+test("an audit goes to its auditor alone, and before shards that nobody's pay waits for", () => {
+  const audit = { ...ready(7, "audited"), auditor: bert }
+  const free = [place(anna, "0"), place(bert, "1")]
+  const [first, second] = pair({ ...open, ready: [ready(0, "x"), audit], free })
+  expect([first?.shard.label, first?.place.agent]).toEqual(["audited", bert])
+  expect(second?.place.agent).toBe(anna)
+})
+
+test("a shard is given to nobody whose work could not be run again", () => {
+  const audited = { ...ready(0, "x"), isAuditableAt: ({ agent }: Place) => agent === bert }
+  const [found] = pair({ ...open, ready: [audited], free: [place(anna, "0"), place(bert, "1")] })
+  expect(found?.place.agent).toBe(bert)
 })
 
 const someShard = fc.record({ index: fc.nat(9), memory: fc.integer({ min: 1, max: 100 }) })

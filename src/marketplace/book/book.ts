@@ -4,6 +4,7 @@ import { Ledger } from "../ledger/ledger.ts"
 import { Publisher } from "../ledger/publisher.ts"
 import { auditOpen } from "./audit/auditing.ts"
 import { Commitments } from "./audit/commitment-row.ts"
+import { drawBy } from "./audit/drawing.ts"
 import { Bell } from "./bell.ts"
 import type { Exchange } from "./exchange.ts"
 import { Identities } from "./identity-row.ts"
@@ -54,9 +55,9 @@ export async function openBook({ ledgerFolder, witnesses, ...parts }: BookParts)
   const commitments = new Commitments(db.sql)
   const publisher = await Publisher.open({
     ...{ log: entries, folder: ledgerFolder, identity, witnesses, clock, logger: log },
-    onPublished: ({ checkpoint, size }) =>
+    onPublished: published =>
       db
-        .write(() => commitments.drawBy(checkpoint, size))
+        .write(() => drawBy(commitments, identity.publicKey, published))
         // The next checkpoint draws what this one could not.
         .catch(error => log.warn({ event: "audit.undrawn", message: (error as Error).message })),
   })

@@ -26,6 +26,8 @@ export interface ReadyShard {
   pays: Pays
   /** The one agent that an audit is for; null for a shard of the plan. */
   auditor: KeyId | null
+  /** Whether enough others could run again what is run there. */
+  isAuditableAt: (place: Place) => boolean
 }
 
 /** What a job pays for a shard, and how long that may run, in milliseconds. */
@@ -66,8 +68,8 @@ export interface Situation {
   ready: readonly ReadyShard[]
   free: readonly Place[]
   engaged: readonly Engagement[]
-  /** Whether this place is not to be asked for this shard now. */
-  barred: (shard: ReadyShard, place: Place) => boolean
+  /** Whether this agent is not to be asked for this shard now. */
+  barred: (shard: ReadyShard, agent: KeyId) => boolean
 }
 
 /**
@@ -82,7 +84,11 @@ export function pair({ ready, free, engaged, barred }: Situation): Pair[] {
   const pairs: Pair[] = []
   for (const shard of [...ready].sort(byNeed)) {
     const fitting = [...left].filter(
-      place => suits(place, shard.resources) && isContent(place, shard.pays) && !barred(shard, place),
+      place =>
+        suits(place, shard.resources) &&
+        isContent(place, shard.pays) &&
+        (shard.auditor === null ? shard.isAuditableAt(place) : shard.auditor === place.agent) &&
+        !barred(shard, place.agent),
     )
     const rate = ({ slot }: Place) => rateOf(bidOf(shard.pays.price, slot.ask))
     const sharing = ({ agent }: Place) => groups.get(groupOf(agent, shard.job, shard.label)) ?? 0

@@ -8,16 +8,7 @@ import { giveCanary } from "./audit/canaries.ts"
 import { isAudited } from "./audit/committing.ts"
 import { endJob } from "./ending.ts"
 import type { Exchange } from "./exchange.ts"
-import {
-  type Engagement,
-  forbidden,
-  missing,
-  type Pair,
-  type Pays,
-  type Place,
-  pair,
-  type ReadyShard,
-} from "./fit.ts"
+import { type Engagement, forbidden, missing, type Pair, type Pays, pair, type ReadyShard } from "./fit.ts"
 import type { JobRow } from "./job-row.ts"
 import type { Offer } from "./offers.ts"
 import { placesOf } from "./places.ts"
@@ -35,29 +26,29 @@ export function match(exchange: Exchange): void {
   const free = places.filter(({ agent, slot }) => !busy.has(`${agent} ${slot.id}`))
   if (free.length === 0) return
   const now = exchange.clock()
-  const auditors = new Auditors(exchange, places)
-  const barred = (shard: ReadyShard, place: Place) =>
-    offers.isCooling(shard, place.agent, now) || !isFor(exchange, shard, place, auditors)
-  for (const found of pair({ ready: waiting(exchange), free, engaged, barred }))
+  const barred = (shard: ReadyShard, agent: KeyId) => offers.isCooling(shard, agent, now)
+  const ready = waiting(exchange, new Auditors(exchange, places))
+  for (const found of pair({ ready, free, engaged, barred }))
     if (!giveCanary(exchange, found)) makeOffer(exchange, found)
 }
 
-/** An audit is for one agent; a shard is for whoever others can audit. */
-function isFor({ jobs, shards }: Exchange, shard: ReadyShard, place: Place, auditors: Auditors): boolean {
-  if (shard.auditor !== null) return shard.auditor === place.agent
-  const job = jobs.one(shard.job)
-  if (!job || !isAudited(job.spec)) return job !== undefined
-  return auditors.areEnoughFor(job, place, shards.spec(shard).segments === "kept")
-}
-
-function waiting({ shards, jobs, offers }: Exchange): ReadyShard[] {
-  const specs = new Map(jobs.open().map(({ id, spec }) => [id, spec]))
+function waiting({ shards, jobs, offers }: Exchange, auditors: Auditors): ReadyShard[] {
+  const open = new Map(jobs.open().map(job => [job.id, job]))
   return shards.ready().flatMap(shard => {
     if (offers.has(shard)) return []
     if (shard.claim !== null) return [auditWaiting(shards, shard)]
-    const spec = specs.get(shard.job)
-    return spec ? [{ ...shard, resources: spec.resources, pays: paysOf(spec), auditor: null }] : []
+    const job = open.get(shard.job)
+    if (!job) return []
+    const { spec } = job
+    const isAuditableAt = isAudited(spec)
+      ? auditors.of(job, { isCut: shards.spec(shard).segments === "kept" })
+      : anywhere
+    return [{ ...shard, resources: spec.resources, pays: paysOf(spec), auditor: null, isAuditableAt }]
   })
+}
+
+function anywhere(): boolean {
+  return true
 }
 
 /** It is paid though its job may be over meanwhile. */
@@ -65,7 +56,8 @@ function auditWaiting(shards: Shards, shard: ShardRow): ReadyShard {
   const { resources, limits } = shards.spec(shard)
   const price = shards.price(shard)
   if (!price) throw new Error(`an audit of ${shard.label} without a price`)
-  return { ...shard, resources, pays: { price, timeMs: limits.timeMs }, auditor: shards.auditorOf(shard) }
+  const pays = { price, timeMs: limits.timeMs }
+  return { ...shard, resources, pays, auditor: shards.auditorOf(shard), isAuditableAt: anywhere }
 }
 
 function paysOf(spec: JobSpec): Pays {

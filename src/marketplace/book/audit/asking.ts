@@ -13,7 +13,6 @@ import type { AuditRow } from "../shard-row.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
 import type { Finding } from "./findings.ts"
 import { kindOf } from "./kind.ts"
-import { seedOf } from "./reveal.ts"
 
 /**
  * Has one more agent run a part, inside a write: one that runs no other part of the claim, as long as there are enough.
@@ -35,7 +34,7 @@ export function askOne(
   const left = candidatesFor(exchange, claim, part).filter(({ agent }) => !heard.has(agent))
   const idle = left.filter(({ agent }) => rows.every(({ auditor }) => auditor !== agent))
   const candidates = idle.length > 0 ? idle : left
-  const auditor = drawAuditor(seedOf(exchange, claim), { segment: part.number, turn }, candidates)
+  const auditor = drawAuditor(exchange.commitments.seed(claim), { segment: part.number, turn }, candidates)
   if (auditor === null || !affords(exchange, claim.job, mostOf(price, part.spec.limits.timeMs))) return false
   const { job, proof } = claim
   const { label } = shards.one(job, claim.index) ?? { label: "" }

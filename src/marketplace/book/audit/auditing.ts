@@ -8,7 +8,7 @@ import type { CommitmentRow } from "./commitment-row.ts"
 import { conclude, concludeLate, settleUnaudited } from "./concluding.ts"
 import { shardOf } from "./consequences.ts"
 import { type Finding, findingsOf, isOver, probabilityOf } from "./findings.ts"
-import { partsOf, seedOf } from "./reveal.ts"
+import { partsOf } from "./reveal.ts"
 
 /** Brings every claim that is not decided one step further: drawn, shown, run again by others, concluded. Doing it again is harmless. */
 export async function auditOpen(exchange: Exchange): Promise<void> {
@@ -41,7 +41,7 @@ async function advance(exchange: Exchange, claim: CommitmentRow): Promise<void> 
   if (claim.auditedAt === null) {
     // A failure of this agent since it was handed in counts: until it is settled, it is drawn by what is known.
     const probability = probabilityOf(exchange, claim)
-    if (chance(seedOf(exchange, claim)) >= probability) {
+    if (chance(exchange.commitments.seed(claim)) >= probability) {
       if (!commitments.waitsFor(claim)) await settleUnaudited(exchange, claim)
       return
     }

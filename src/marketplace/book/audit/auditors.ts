@@ -10,6 +10,7 @@ type Sources = Pick<Exchange, "identities" | "reports" | "roster">
 /** Finds whose work others could run again: agents of other owners, with what computes alike. One look at one moment's places. */
 export class Auditors {
   readonly #kinds = new Map<Place, string>()
+  readonly #enough = new Map<string, boolean>()
   readonly #sources: Sources
   readonly #places: readonly Place[]
 
@@ -19,11 +20,33 @@ export class Auditors {
   }
 
   /**
-   * Whether enough others could run again what is run here.
+   * Whether enough others could run again what is run at a place. Asked of many shards of a job, it is reckoned once for each agent and kind.
    * @param isCut whether the shard is cut into segments, whose states may differ if the job says so.
    */
-  areEnoughFor({ spec, owner }: Pick<JobRow, "spec" | "owner">, place: Place, isCut = false): boolean {
-    if (!isAudited(spec)) return true
+  of(job: Pick<JobRow, "id" | "spec" | "owner">, { isCut }: { isCut: boolean }): (place: Place) => boolean {
+    return place => {
+      const name = `${job.id} ${isCut} ${place.agent} ${this.#kindOf(place)}`
+      const known = this.#enough.get(name) ?? this.#areEnough(job, isCut, place)
+      this.#enough.set(name, known)
+      return known
+    }
+  }
+
+  /** Why no agent's work could be run again; null when one's could. */
+  missing(job: Pick<JobRow, "id" | "spec" | "owner">): string | null {
+    const { resources, audit } = job.spec
+    if (!isAudited(job.spec)) return null
+    const able = this.#places.filter(place => suits(place, resources))
+    if (able.length === 0 || able.some(this.of(job, { isCut: false }))) return null
+    const others = agentsFor(audit) - 1
+    const agents = new Set(able.map(({ agent }) => agent)).size
+    const whose = others === 1 ? "an agent of another owner" : `${others} agents of other owners`
+    const alike = resources.device === "cpu" ? "processor" : "card"
+    const there = agents === 1 ? "one agent is" : `${agents} agents are`
+    return `is audited, so that ${whose} with the same ${alike} must be able to run each shard again; ${there} connected that could run it`
+  }
+
+  #areEnough({ spec, owner }: Pick<JobRow, "spec" | "owner">, isCut: boolean, place: Place): boolean {
     const isAnyKind = isCut && isTolerant(spec.audit)
     const others = this.#places.filter(
       other =>
@@ -33,19 +56,6 @@ export class Auditors {
         (isAnyKind || this.#kindOf(other) === this.#kindOf(place)),
     )
     return new Set(others.map(({ agent }) => agent)).size >= agentsFor(spec.audit) - 1
-  }
-
-  /** Why no agent's work could be run again; null when one's could. */
-  missing(job: Pick<JobRow, "spec" | "owner">): string | null {
-    const { resources, audit } = job.spec
-    const able = this.#places.filter(place => suits(place, resources))
-    if (able.length === 0 || able.some(place => this.areEnoughFor(job, place))) return null
-    const others = agentsFor(audit) - 1
-    const agents = new Set(able.map(({ agent }) => agent)).size
-    const whose = others === 1 ? "an agent of another owner" : `${others} agents of other owners`
-    const alike = resources.device === "cpu" ? "processor" : "card"
-    const there = agents === 1 ? "one agent is" : `${agents} agents are`
-    return `is audited, so that ${whose} with the same ${alike} must be able to run each shard again; ${there} connected that could run it`
   }
 
   #kindOf(place: Place): string {

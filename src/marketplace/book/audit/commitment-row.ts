@@ -5,6 +5,7 @@ import type { KeyId } from "../../../protocol/keys.ts"
 import type { LeaseId } from "../../../protocol/lease.ts"
 import type { Charge } from "../../../protocol/price.ts"
 import type { Bundle } from "../../../protocol/statement.ts"
+import type { Seed } from "../../audit/draw.ts"
 import { type AuditRecord, NO_RECORD } from "../../audit/trust.ts"
 import type { Part } from "../../plans/parts.ts"
 
@@ -179,13 +180,24 @@ export class Commitments {
     return verdict === null ? null : JSON.parse(verdict)
   }
 
-  /** A checkpoint draws all that it is the first to cover. */
-  drawBy(checkpoint: string, size: number): void {
+  /** Proofs that no checkpoint has covered yet, and that one of this size does. */
+  undrawn(size: number): CommitmentRow[] {
+    return this.#rows("checkpoint IS NULL AND state = 'open' AND entry < ?", size)
+  }
+
+  /** @param seed what everything that is drawn for the proof comes from. */
+  draw({ proof }: CommitmentRow, checkpoint: string, seed: Seed): void {
     this.#sql
-      .prepare(
-        "UPDATE commitment SET checkpoint = ? WHERE checkpoint IS NULL AND state = 'open' AND entry < ?",
-      )
-      .run(checkpoint, size)
+      .prepare("UPDATE commitment SET checkpoint = ?, seed = ? WHERE proof = ?")
+      .run(checkpoint, seed.toString("hex"), proof)
+  }
+
+  /** @throws Error for a proof that is not drawn yet. */
+  seed({ proof }: CommitmentRow): Seed {
+    const row = this.#sql.prepare("SELECT seed FROM commitment WHERE proof = ?").get(proof)
+    const { seed } = row as { seed: string | null }
+    if (seed === null) throw new Error(`${proof} is not drawn yet`)
+    return Buffer.from(seed, "hex")
   }
 
   audit({ proof }: CommitmentRow, probability: number, at: number): void {

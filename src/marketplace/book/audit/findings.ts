@@ -12,7 +12,6 @@ import type { AuditRow } from "../shard-row.ts"
 import { hasBeenDrawn } from "./canaries.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
 import { comparedIn, type State, stateIn } from "./compared.ts"
-import { seedOf } from "./reveal.ts"
 
 /** Programs that end like this say that a state cannot be run: were that no answer, a cheat would show states that break whoever runs them. */
 const UNRUNNABLE = ["shard-failed", "shard-output-missing"]
@@ -190,7 +189,7 @@ function isDrawn(exchange: Exchange, answer: CommitmentRow | null): boolean {
   const { audit } = exchange.terms
   const stake = stakeOf(exchange, answer.agent, claim)
   const probability = answerAuditProbability(exchange.commitments.record(answer.agent), stake, audit)
-  return chance(seedOf(exchange, answer)) < probability
+  return chance(exchange.commitments.seed(answer)) < probability
 }
 
 /** How likely a claim is audited, by what its agent's record is now. */

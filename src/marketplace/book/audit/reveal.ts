@@ -1,29 +1,19 @@
 import type { Digest } from "../../../protocol/digest.ts"
-import { ledgerKey } from "../../../protocol/ledger-proof.ts"
-import { openCheckpoint } from "../../../protocol/tlog/checkpoint.ts"
-import { signatureBy } from "../../../protocol/tlog/note.ts"
-import { drawSegments, type Seed, seedOfProof } from "../../audit/draw.ts"
+import { drawSegments } from "../../audit/draw.ts"
 import { type Part, type Segmented, segmentParts, statesOf, wholePart } from "../../plans/parts.ts"
 import type { Exchange } from "../exchange.ts"
 import { specOf } from "../payment.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
 import { readRunLog } from "./run-log.ts"
 
-/** What everything that is drawn for a proof comes from. */
-export function seedOf({ identity }: Pick<Exchange, "identity">, { proof, checkpoint }: CommitmentRow): Seed {
-  const key = ledgerKey(identity.publicKey)
-  const { root, note } = openCheckpoint(checkpoint ?? "", key)
-  const signature = signatureBy(note, key)
-  if (!signature) throw new Error("a checkpoint that was not signed here")
-  return seedOfProof({ root, signature }, proof)
-}
+const MIB = 2 ** 20
 
 /** The states that an agent has to show and has not: none before its claim is drawn. */
 export async function hiddenStates(exchange: Exchange, claim: CommitmentRow): Promise<Digest[]> {
   if (claim.auditedAt === null || claim.claim !== null || exchange.commitments.parts(claim)) return []
   const drawn = await drawnOf(exchange, claim)
   if (drawn === null) return []
-  const sizes = await sizesOf(exchange, statesOf(drawn, drawn.segments))
+  const sizes = await sizesOf(exchange, drawn)
   return [...sizes].filter(([, size]) => size === null).map(([state]) => state)
 }
 
@@ -34,7 +24,7 @@ export async function partsOf(exchange: Exchange, claim: CommitmentRow): Promise
     const { outputs } = exchange.commitments.handedIn(claim)
     return [wholePart(exchange.shards.spec(claim), outputs)]
   }
-  const sizes = await sizesOf(exchange, statesOf(drawn, drawn.segments))
+  const sizes = await sizesOf(exchange, drawn)
   if ([...sizes.values()].includes(null)) return null
   return segmentParts(drawn, drawn.segments, state => sizes.get(state) ?? 0)
 }
@@ -50,13 +40,23 @@ async function drawnOf(
   const { outputs } = exchange.commitments.handedIn(claim)
   const log = await readRunLog(exchange, spec, outputs)
   if (log === null) return null
-  const segments = drawSegments(seedOf(exchange, claim), log.length, Math.min(audit.drawn, log.length))
+  const segments = drawSegments(
+    exchange.commitments.seed(claim),
+    log.length,
+    Math.min(audit.drawn, log.length),
+  )
   return { spec, outputs, log, tolerance: audit.tolerance, segments }
 }
 
+/** A state that is larger than its shard could leave is none: nobody is made to fetch it. */
 async function sizesOf(
   { blobs }: Exchange,
-  states: readonly Digest[],
+  { spec, ...drawn }: Segmented & { segments: number[] },
 ): Promise<ReadonlyMap<Digest, number | null>> {
-  return new Map(await Promise.all(states.map(async state => [state, await blobs.size(state)] as const)))
+  const limitBytes = spec.limits.checkpointMiB * MIB
+  const sizes = statesOf(drawn, drawn.segments).map(async state => {
+    const size = await blobs.size(state)
+    return [state, size !== null && size <= limitBytes ? size : null] as const
+  })
+  return new Map(await Promise.all(sizes))
 }
