@@ -153,7 +153,7 @@ CREATE TABLE commitment (
   claim TEXT, agent TEXT NOT NULL, kind TEXT NOT NULL, entry INTEGER NOT NULL,
   spec TEXT NOT NULL, result TEXT NOT NULL, bundle TEXT NOT NULL, outputs TEXT NOT NULL, loss REAL, charge TEXT NOT NULL,
   state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'settled', 'failed', 'undecided')),
-  checkpoint TEXT, seed TEXT, audited_at INTEGER, probability REAL, parts TEXT, verdict TEXT, UNIQUE (lease, epoch)
+  checkpoint TEXT, seed TEXT, audited_at INTEGER, probability REAL, parts TEXT, verdict TEXT, decided_at INTEGER, UNIQUE (lease, epoch)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX commitment_by_state ON commitment (state, entry);
 CREATE INDEX commitment_by_agent ON commitment (agent, state);

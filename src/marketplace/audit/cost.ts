@@ -28,20 +28,21 @@ export interface Audited {
   cut: number
 }
 
-/**
- * The most that a job's audits cost while nobody differs, in micro-credits, and one dispute over a whole shard besides. What more an
- * audit would cost is not asked for; what it does not cost goes back to the buyer.
- */
+/** The most that shards' audits cost while nobody differs, each answer taken as it is. In micro-credits. */
 export function mostOfAudits({ audit, price, timeMs, whole, cut }: Audited): number {
   if (audit === undefined || audit.kind === "none") return 0
   const once = mostOf(price, timeMs)
-  const dispute = AUDIT_DEFAULTS.lead * once
-  if (audit.kind !== "spot")
-    return (audit.kind === "replicate" ? audit.copies - 1 : 1) * once * whole + dispute
-  const { segments, drawn } = audit
+  if (audit.kind !== "spot") return (audit.kind === "replicate" ? audit.copies - 1 : 1) * once * whole
+  const { segments, drawn, tolerance } = audit
   // Steps are cut into equal segments, so that there may be fewer than were asked for, and at least half as many.
   const fewest = Math.ceil(segments / 2)
   const part = mostOf(partPrice(price, fewest), partTimeMs(timeMs, fewest))
-  // The outputs are made once more where the last segment is drawn.
-  return once * whole + (drawn + 1) * part * cut + dispute
+  // The outputs are made once more where the last segment is drawn; states that may differ are compared.
+  const parts = drawn + 1 + (tolerance === null ? 0 : drawn)
+  return once * whole + parts * part * cut
+}
+
+/** What a job sets aside for further answers: those that audit answers, and a dispute over a whole shard. What is left of it goes back. */
+export function furtherAnswers({ audit, price, timeMs }: Omit<Audited, "whole" | "cut">): number {
+  return audit === undefined || audit.kind === "none" ? 0 : AUDIT_DEFAULTS.lead * mostOf(price, timeMs)
 }

@@ -180,6 +180,17 @@ export class Shards {
     return rows as { label: string; loss: number }[]
   }
 
+  /** How many settled shards of the plan were cut into segments. */
+  settledCut(job: JobId): number {
+    const row = this.#sql
+      .prepare(
+        `SELECT count(*) AS cut FROM shard
+         WHERE job = ? AND claim IS NULL AND state = 'settled' AND json_extract(spec, '$.segments') IS NOT NULL`,
+      )
+      .get(job)
+    return (row as { cut: number }).cut
+  }
+
   count(job: JobId): { planned: number; settled: number } {
     const row = this.#sql
       .prepare(

@@ -1,7 +1,7 @@
 import type { FileName, NamedBlob } from "../../protocol/digest.ts"
 import type { BatchJob, JobSpec } from "../../protocol/job.ts"
 import { mostOf, priceOf } from "../../protocol/price.ts"
-import { mostOfAudits } from "../audit/cost.ts"
+import { furtherAnswers, mostOfAudits } from "../audit/cost.ts"
 import { withRoyalties } from "../ledger/posting.ts"
 import { planBatch, resultName, resultsOfBatch } from "./batch.ts"
 import { type PlannedShard, refused, type Settled } from "./planned.ts"
@@ -27,12 +27,22 @@ export function mostOfShard(job: JobSpec): number {
   return withRoyalties(mostOf(priceOf(job), job.limits.timeMs), job.royalties ?? [])
 }
 
-/** The most that a job can cost: every shard, and the audits. In micro-credits. */
+/** The most that a job can cost: every shard, its audits, and further answers. In micro-credits. */
 export function mostOfJob(job: JobSpec): number {
+  const { audit, limits } = job
+  const further = furtherAnswers({ audit, price: priceOf(job), timeMs: limits.timeMs })
+  return mostOfShard(job) * total(job) + auditsAhead(job, { settled: 0, cut: 0 }) + further
+}
+
+/**
+ * What the audits of a job's further shards may cost while nobody differs. In micro-credits.
+ * @param done how many shards are settled, and how many of these were cut into segments.
+ */
+export function auditsAhead(job: JobSpec, done: { settled: number; cut: number }): number {
   const cut = job.kind === "train" && segmentsAsked(job) > 1 ? cutOfTrain(job) : 0
+  const whole = total(job) - cut - (done.settled - done.cut)
   const [price, { timeMs }] = [priceOf(job), job.limits]
-  const audits = mostOfAudits({ audit: job.audit, price, timeMs, whole: total(job) - cut, cut })
-  return mostOfShard(job) * total(job) + audits
+  return mostOfAudits({ audit: job.audit, price, timeMs, whole, cut: cut - done.cut })
 }
 
 /** The job's files so far, under the names that the buyer fetches them by. */

@@ -4,7 +4,7 @@ import type { LeaseId } from "../../../protocol/lease.ts"
 import { mostOf, priceOf } from "../../../protocol/price.ts"
 import { partPrice } from "../../audit/cost.ts"
 import { type Candidate, drawAuditor } from "../../audit/draw.ts"
-import { mostOfShard, total } from "../../plans/plan.ts"
+import { auditsAhead, mostOfShard, total } from "../../plans/plan.ts"
 import type { Exchange } from "../exchange.ts"
 import { isContent, suits } from "../fit.ts"
 import { specOf } from "../payment.ts"
@@ -21,7 +21,7 @@ import { kindOf } from "./kind.ts"
 export function askOne(
   exchange: Exchange,
   claim: CommitmentRow,
-  { part, said }: Pick<Finding, "part" | "said">,
+  { part, said, isFurther }: Pick<Finding, "part" | "said" | "isFurther">,
 ): boolean {
   const { shards, clock, log } = exchange
   const price = partPrice(priceOf(specOf(exchange, claim.job)), part.of)
@@ -35,7 +35,10 @@ export function askOne(
   const idle = left.filter(({ agent }) => rows.every(({ auditor }) => auditor !== agent))
   const candidates = idle.length > 0 ? idle : left
   const auditor = drawAuditor(exchange.commitments.seed(claim), { segment: part.number, turn }, candidates)
-  if (auditor === null || !affords(exchange, claim.job, mostOf(price, part.spec.limits.timeMs))) return false
+  // A further state is compared with those that are there.
+  const runs = isFurther && part.within ? 1 + said.length : 1
+  const cost = runs * mostOf(price, part.spec.limits.timeMs)
+  if (auditor === null || !affords(exchange, claim.job, { cost, isFurther })) return false
   const { job, proof } = claim
   const { label } = shards.one(job, claim.index) ?? { label: "" }
   shards.addAudit({
@@ -57,20 +60,35 @@ function candidatesFor(exchange: Exchange, claim: CommitmentRow, part: Finding["
       place.agent !== claim.agent &&
       suits(place, part.spec.resources) &&
       isContent(place, pays) &&
-      (part.isForAll || kindOf(exchange, place.agent, place.slot.id) === claim.kind),
+      (part.isForAll || kindOf(exchange, place.agent, place.slot) === claim.kind),
   )
   const agents = [...new Set(able.map(({ agent }) => agent))]
   return agents.map(agent => ({ agent, bond: exchange.ledger.balance(`bond:${agent}`) }))
 }
 
-/** Whether a job's escrow has this much beside what its own shards and the audits under way may cost. */
-export function affords({ ledger, jobs, shards, commitments }: Exchange, id: JobId, cost: number): boolean {
+interface Spending {
+  cost: number
+  /** Whether it is more than what a shard's audit takes while nobody differs. */
+  isFurther: boolean
+}
+
+/**
+ * Whether a job's escrow has this much beside what its own shards and the audits under way may cost. A further answer takes nothing either from
+ * the first audits of shards to come.
+ */
+export function affords(
+  { ledger, jobs, shards, commitments }: Exchange,
+  id: JobId,
+  { cost, isFurther }: Spending,
+): boolean {
   const job = jobs.one(id)
   if (!job) return false
+  const { settled } = shards.count(id)
   const isOver = job.state === "failed"
-  const unpaid = isOver ? commitments.openOf(id).length : total(job.spec) - shards.count(id).settled
+  const unpaid = isOver ? commitments.openOf(id).length : total(job.spec) - settled
   const audits = shards.openAudits(id).reduce((sum, { price, timeMs }) => sum + mostOf(price, timeMs), 0)
-  return ledger.balance(`escrow:${id}`) - unpaid * mostOfShard(job.spec) - audits >= cost
+  const ahead = isFurther && !isOver ? auditsAhead(job.spec, { settled, cut: shards.settledCut(id) }) : 0
+  return ledger.balance(`escrow:${id}`) - unpaid * mostOfShard(job.spec) - audits - ahead >= cost
 }
 
 /** Closes an audit whose auditor has not taken it for as long as a lease lasts, so that another one is drawn. Inside a write. */

@@ -1,4 +1,5 @@
 import type { Digest } from "../../../protocol/digest.ts"
+import { isFault } from "../../../protocol/fault.ts"
 import { chance } from "../../audit/draw.ts"
 import { comparison, type Part } from "../../plans/parts.ts"
 import type { Exchange } from "../exchange.ts"
@@ -13,10 +14,21 @@ import { partsOf } from "./reveal.ts"
 /** Brings every claim that is not decided one step further: drawn, shown, run again by others, concluded. Doing it again is harmless. */
 export async function auditOpen(exchange: Exchange): Promise<void> {
   const { commitments } = exchange
-  for (const claim of commitments.openClaims()) if (claim.checkpoint !== null) await advance(exchange, claim)
-  for (const claim of new Set(commitments.openLate().map(({ claim }) => claim)))
-    await judgeCanaries(exchange, claim as Digest)
+  const drawn = commitments.openClaims().filter(({ checkpoint }) => checkpoint !== null)
+  for (const claim of drawn) await apart(exchange, claim.proof, () => advance(exchange, claim))
+  const late = new Set(commitments.openLate().flatMap(({ claim }) => claim ?? []))
+  for (const claim of late) await apart(exchange, claim, () => judgeCanaries(exchange, claim))
   await tellSecrets(exchange)
+}
+
+/** What is wrong with one claim stops no other one, and nothing else that the marketplace does. */
+async function apart({ log }: Exchange, proof: Digest, step: () => Promise<void>): Promise<void> {
+  try {
+    await step()
+  } catch (error) {
+    if (isFault(error)) log.warn({ event: "audit.stuck", proof, code: error.code, message: error.message })
+    else log.error({ event: "audit.bug", proof, err: error })
+  }
 }
 
 /** Answers to what was decided before: they count beside those that decided it. */
@@ -31,9 +43,10 @@ async function judgeCanaries(exchange: Exchange, proof: Digest): Promise<void> {
     await concludeLate(exchange, claim, findings)
 }
 
-/** What a canary agrees with is known already, so that nobody audits such an answer again. */
+/** What a canary agrees with is known already, so that nobody audits such an answer again; and no canary waits for another one. */
 function withoutFurther(finding: Finding): Finding {
-  return finding.found.kind === "agreed" ? { ...finding, more: 0 } : finding
+  const pending = finding.pending.filter(({ instead }) => instead === null)
+  return { ...finding, pending, ...(finding.found.kind === "agreed" && { more: 0 }) }
 }
 
 async function advance(exchange: Exchange, claim: CommitmentRow): Promise<void> {

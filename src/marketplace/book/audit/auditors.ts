@@ -5,7 +5,7 @@ import type { JobRow } from "../job-row.ts"
 import { isAudited } from "./committing.ts"
 import { kindOf } from "./kind.ts"
 
-type Sources = Pick<Exchange, "identities" | "reports" | "roster">
+type Sources = Pick<Exchange, "identities" | "reports">
 
 /** Finds whose work others could run again: agents of other owners, with what computes alike. One look at one moment's places. */
 export class Auditors {
@@ -59,7 +59,7 @@ export class Auditors {
   }
 
   #kindOf(place: Place): string {
-    const known = this.#kinds.get(place) ?? kindOf(this.#sources, place.agent, place.slot.id)
+    const known = this.#kinds.get(place) ?? kindOf(this.#sources, place.agent, place.slot)
     this.#kinds.set(place, known)
     return known
   }

@@ -97,7 +97,7 @@ function canaryFor(exchange: Exchange, { shard, place }: Pair): CommitmentRow | 
   // Of a leases, p are canaries when each new one has p / (1 - p) of them before it.
   if (probability > MOST_CANARIES || chance(seed) >= probability / (1 - probability)) return null
   const known = commitments.confirmed(job, agent, clock())
-  if (known.length === 0 || !affords(exchange, job, price)) return null
+  if (known.length === 0 || !affords(exchange, job, { cost: price, isFurther: true })) return null
   return known[drawSegments(seed, known.length, 1)[0] as number] as CommitmentRow
 }
 

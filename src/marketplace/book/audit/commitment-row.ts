@@ -94,10 +94,10 @@ export class Commitments {
     )
   }
 
-  /** Claims of a job that passed an audit which had begun by then, and that this agent has had no part in, in the ledger's order. */
+  /** Claims of a job that had passed an audit by then, and that this agent has had no part in, in the ledger's order. */
   confirmed(job: JobId, agent: KeyId, by: number): CommitmentRow[] {
     return this.#rows(
-      `state = 'settled' AND claim IS NULL AND parts IS NOT NULL AND job = ?1 AND agent <> ?2 AND audited_at < ?3
+      `state = 'settled' AND claim IS NULL AND parts IS NOT NULL AND job = ?1 AND agent <> ?2 AND decided_at < ?3
        AND NOT EXISTS (SELECT 1 FROM shard WHERE shard.claim = commitment.proof AND auditor = ?2) ORDER BY entry`,
       ...[job, agent, by],
     )
@@ -210,10 +210,13 @@ export class Commitments {
     this.#sql.prepare("UPDATE commitment SET parts = ? WHERE proof = ?").run(JSON.stringify(parts), proof)
   }
 
-  conclude({ proof }: CommitmentRow, state: CommitmentRow["state"], verdict: Bundle | null = null): void {
+  conclude(
+    { proof }: CommitmentRow,
+    { state, verdict, at }: { state: CommitmentRow["state"]; verdict: Bundle | null; at: number },
+  ): void {
     this.#sql
-      .prepare("UPDATE commitment SET state = ?, verdict = ? WHERE proof = ?")
-      .run(state, verdict && JSON.stringify(verdict), proof)
+      .prepare("UPDATE commitment SET state = ?, verdict = ?, decided_at = ? WHERE proof = ?")
+      .run(state, verdict && JSON.stringify(verdict), at, proof)
   }
 
   record(agent: KeyId): AuditRecord {

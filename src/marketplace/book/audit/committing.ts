@@ -24,9 +24,9 @@ export function commit(exchange: Exchange, shard: ShardRow, accepted: Accepted):
   const { job, index, lease, epoch, claim, slot } = shard
   const { subject } = readStatement(accepted.bundle, ProofStatement)
   const result = digestOfHex((subject[0] as (typeof subject)[0]).digest.sha256)
-  const kind = kindOf(exchange, accepted.agent, slot)
-  const spec = specDigest(shards.spec(shard))
-  commitments.add({ ...accepted, lease, epoch, job, index, claim, kind, spec, result })
+  const spec = shards.spec(shard)
+  const kind = kindOf(exchange, accepted.agent, { id: slot ?? "", device: spec.resources.device })
+  commitments.add({ ...accepted, lease, epoch, job, index, claim, kind, spec: specDigest(spec), result })
   const told = progress.of(shard)
   shards.update(shard, {
     ...{ state: "committed", proof: accepted.proof, checkpoint: null },

@@ -16,7 +16,7 @@ const WRONG_FACTOR = 20
 export async function settleUnaudited(exchange: Exchange, claim: CommitmentRow): Promise<void> {
   const ended = await exchange.db.write(() => {
     if (!isOpen(exchange, claim)) return null
-    exchange.commitments.conclude(claim, "settled")
+    exchange.commitments.conclude(claim, { state: "settled", verdict: null, at: exchange.clock() })
     return settle(exchange, claim)
   })
   announce(exchange, claim, { outcome: "settled", ended })
@@ -27,7 +27,7 @@ export async function settleUnaudited(exchange: Exchange, claim: CommitmentRow):
  * and a shard without a result that holds is offered anew.
  */
 export async function conclude(exchange: Exchange, claim: CommitmentRow, found: Found): Promise<void> {
-  const { db, commitments, ledger, identity } = exchange
+  const { db, commitments, ledger, identity, clock } = exchange
   const outcome = outcomeOf(claim, found)
   const verdict = await signStatement(verdictStatement(verdictOf(exchange, claim, found, outcome)), identity)
   const ended = await db.write(() => {
@@ -35,7 +35,7 @@ export async function conclude(exchange: Exchange, claim: CommitmentRow, found: 
     ledger.appendSigned(verdict, bundleDigest(verdict), identity.publicKey)
     const spec = specOf(exchange, claim.job)
     const owed = judgeAuditors(exchange, claim, found, () => verdict)
-    commitments.conclude(claim, outcome, verdict)
+    commitments.conclude(claim, { state: outcome, verdict, at: clock() })
     if (isAtStake(exchange, spec)) keepRecords(exchange, claim, found, { outcome, owed })
     if (outcome === "settled") return settle(exchange, claim)
     return offerAnew(exchange, claim, outcome)

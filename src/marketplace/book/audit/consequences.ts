@@ -8,44 +8,53 @@ import { afterLoss } from "../claim.ts"
 import { type Ended, recordEnd, refundIfOver } from "../ending.ts"
 import type { Exchange } from "../exchange.ts"
 import { settleShard } from "../settlement.ts"
-import type { ShardRow } from "../shard-row.ts"
+import type { AuditRow, ShardRow } from "../shard-row.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
 import { type Found, type Outcome, wrongIn } from "./outcome.ts"
 
 /* What follows from an audit; all of it belongs into one write. */
 
-/** Pays the auditors, but for those who were wrong, and takes back what nobody has answered. @returns what they are paid in all. */
+/**
+ * Pays those who answered, but for those who were wrong, and takes back what nobody has answered. Other agents' canaries go on: they are
+ * judged by themselves.
+ * @returns what the answers are paid in all.
+ */
 export function judgeAuditors(
   exchange: Exchange,
   claim: CommitmentRow,
   found: Found,
   verdictOn: (answer: CommitmentRow) => Bundle | null,
 ): number {
-  const { commitments, shards, offers, roster } = exchange
+  const { commitments, shards, clock } = exchange
   const wrong = wrongIn(found)
+  const said = new Set(found.findings.flatMap(finding => finding.said).map(({ answer }) => answer?.proof))
   let owed = 0
   for (const row of shards.auditing(claim.proof)) {
-    const answer = row.proof === null ? undefined : commitments.one(row.proof)
+    const answer = row.proof !== null && said.has(row.proof) ? commitments.one(row.proof) : undefined
     if (answer?.state === "open") {
       const isWrong = wrong.has(row.auditor)
-      commitments.conclude(answer, isWrong ? "failed" : "settled", verdictOn(answer))
+      const state = isWrong ? "failed" : "settled"
+      commitments.conclude(answer, { state, verdict: verdictOn(answer), at: clock() })
       if (isWrong) shards.update(row, { state: "failed", epoch: row.epoch + 1 })
       else {
         settle(exchange, answer)
         owed += amountOf(commitments.handedIn(answer).charge)
       }
-    } else if (row.state === "ready" || row.state === "leased") {
-      shards.update(row, { state: "failed", epoch: row.epoch + 1, lost: "shard-cancelled" })
-      for (const offer of offers.all().filter(({ job, index }) => job === row.job && index === row.index)) {
-        offers.remove(offer)
-        roster.send(offer.agent, { type: "withdrawn", offer: offer.id })
-      }
-      const { lease, epoch } = row
-      if (row.state === "leased" && row.agent)
-        roster.send(row.agent, { type: "cancel", lease, epoch, reason: "the audit is over" })
-    }
+    } else if (row.instead === null && (row.state === "ready" || row.state === "leased"))
+      takeBack(exchange, row)
   }
   return owed
+}
+
+function takeBack({ shards, offers, roster }: Exchange, row: AuditRow): void {
+  const { job, index, lease, epoch, state, agent } = row
+  shards.update(row, { state: "failed", epoch: epoch + 1, lost: "shard-cancelled" })
+  for (const offer of offers.all().filter(one => one.job === job && one.index === index)) {
+    offers.remove(offer)
+    roster.send(offer.agent, { type: "withdrawn", offer: offer.id })
+  }
+  if (state === "leased" && agent)
+    roster.send(agent, { type: "cancel", lease, epoch, reason: "the audit is over" })
 }
 
 /** Who has passed and who has failed by an audit, where a bond is at stake. */
@@ -99,18 +108,11 @@ export function offerAnew(
   const shard = shardOf(exchange, claim)
   const after = afterLoss(shard, { cause: outcome === "failed" ? "refuted" : "undecided" }, terms)
   const state = jobs.one(claim.job)?.state === "failed" ? "failed" : after.state
-  const nobody = {
-    agent: null,
-    slot: null,
-    nonce: null,
-    notAfter: null,
-    proof: null,
-    loss: null,
-    step: 0,
-    steps: 0,
-  }
   const { epoch, attempt } = after
-  shards.update(shard, { state, epoch, attempt, readyAt: clock(), ...nobody, checkpoint: null })
+  shards.update(shard, {
+    ...{ state, epoch, attempt, readyAt: clock(), agent: null, slot: null, nonce: null, notAfter: null },
+    ...{ proof: null, loss: null, step: 0, steps: 0, checkpoint: null },
+  })
   refundIfOver(exchange, claim.job)
   return after.state === "failed"
     ? recordEnd(exchange, claim.job, { state: "failed", reason: `job-failed: ${after.reason}` })

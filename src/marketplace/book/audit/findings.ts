@@ -36,6 +36,8 @@ export interface Finding extends Standing<Said> {
   uncompared: [State, State][]
   /** Whether it waits for comparisons. */
   isBlocked: boolean
+  /** Whether it has had all answers that it takes while nobody differs. */
+  isFurther: boolean
 }
 
 /** How a claim's parts stand. */
@@ -123,7 +125,16 @@ function stand(exchange: Exchange, { claim, part, rows }: About, said: Said[]): 
   )
   const counts = { ...countsOf(exchange, claim, part), lead: terms.audit.lead }
   const stood = standing(said, counts, ({ answer }) => isDrawn(exchange, answer))
-  return { part, said, rows, pending, ...stood, uncompared: [], isBlocked: false }
+  return {
+    part,
+    said,
+    rows,
+    pending,
+    ...stood,
+    uncompared: [],
+    isBlocked: false,
+    isFurther: said.length >= counts.copies,
+  }
 }
 
 function countsOf(exchange: Exchange, claim: CommitmentRow, { compares }: Part) {
