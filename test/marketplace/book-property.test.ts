@@ -154,7 +154,7 @@ function checkCosts(settled: Row[], specs: Map<string, JobSpec>): void {
 }
 
 /** The legs add up, in each way that they are counted. */
-function checkBalances(world: World): Map<Account, number> {
+function checkBalances(world: World): void {
   const { ledger } = world.book.exchange
   const legs = world.sql.prepare("SELECT account, sum(amount) AS amount FROM leg GROUP BY account").all() as {
     account: Account
@@ -166,17 +166,19 @@ function checkBalances(world: World): Map<Account, number> {
     expect(ledger.balance(account)).toBe(amount)
   }
   expect(ledger.misstated()).toEqual([])
-  return new Map(legs.map(({ account, amount }) => [account, amount]))
 }
 
-/** Whoever reads the published files comes to the same balances. */
+/** Whoever reads the published files comes to the same balances. Verdicts and secrets may still be on their way, and come after them. */
 async function checkPublished(world: World): Promise<void> {
   const { ledger, publisher } = world.book.exchange
-  await publisher.covering(ledger.log.size)
+  const { size } = await publisher.covering(ledger.log.size)
   const files = ledgerFiles(join(world.root, "ledger"))
-  const head = { size: ledger.log.size, root: ledger.log.root(ledger.log.size) }
+  const head = { size, root: ledger.log.root(size) }
   const { balances } = await verifyLog(files, head, { signal: AbortSignal.timeout(20_000) })
-  expect(balances).toEqual(checkBalances(world))
+  const legs = world.sql
+    .prepare("SELECT account, sum(amount) AS amount FROM leg WHERE posting < ? GROUP BY account")
+    .all(size) as { account: Account; amount: number }[]
+  expect(balances).toEqual(new Map(legs.map(({ account, amount }) => [account, amount])))
 }
 
 /** What lost bonds have paid back to a job. */
@@ -250,7 +252,7 @@ async function finish(world: World): Promise<void> {
 }
 
 test("whatever happens in whatever order, every shard is paid once or not at all, and the books balance", {
-  timeout: 120_000,
+  timeout: 400_000,
 }, async () => {
   const property = fc.asyncProperty(history, async groups => {
     const world = await World.make()
@@ -271,5 +273,5 @@ test("whatever happens in whatever order, every shard is paid once or not at all
       await world.close()
     }
   })
-  await fc.assert(property, { numRuns: Number(process.env.ZG_BOOK_RUNS ?? 40) })
+  await fc.assert(property, { numRuns: Number(process.env.ZG_BOOK_RUNS ?? 30) })
 })
