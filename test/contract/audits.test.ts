@@ -3,12 +3,14 @@ import { afterEach, expect, test } from "vitest"
 import { AUDIT_DEFAULTS } from "../../src/marketplace/audit/terms.ts"
 import type { Terms } from "../../src/marketplace/options.ts"
 import type { AuditPolicy } from "../../src/protocol/audit.ts"
+import type { FileName } from "../../src/protocol/digest.ts"
 import type { JobId } from "../../src/protocol/job.ts"
 import { ledgerKey } from "../../src/protocol/ledger-proof.ts"
 import { checkLedger } from "../../src/runtime/ledger/check-ledger.ts"
 import { ledgerFiles } from "../../src/runtime/ledger/files.ts"
 import { checkReceipt, checkRecorded } from "../../src/runtime/proof/verify.ts"
 import { AuditedMarket, outcomes, until } from "./audited.ts"
+import { prove } from "./client.ts"
 import { batchJob, submit } from "./work.ts"
 import { type Conduct, honest, proofOf, type Worker } from "./worker.ts"
 
@@ -179,6 +181,20 @@ test("where two differ and nobody else is there, nobody is held wrong or paid fo
   expect(outcomes(claimant)).toEqual(["audit-undecided"])
   expect(outcomes(auditors[0] as Worker)).toEqual(["receipt"])
   expect((await market.buyer.ask({ type: "account" }, "account")).escrow).toBe(0)
+})
+
+test("a lease whose proof waits for its audit takes no second proof, and nobody else's", async () => {
+  await open()
+  const { claimant, auditors } = await audited(HONEST, [{ takes: () => false }])
+  const [other] = auditors as [Worker]
+  const { lease, bundle } = claimant.handedIn[0] as Worker["handedIn"][0]
+  const held = { lease: lease.lease.id, epoch: lease.lease.epoch }
+  const outputs = [{ name: lease.spec.outputs[0] as FileName, ...(await claimant.client.upload("another")) }]
+  const second = await prove(claimant.client.identity, lease, outputs)
+  expect(await claimant.client.refusal({ type: "proof", ...held, bundle: second })).toBe("proof-mismatch")
+  expect(await other.client.refusal({ type: "proof", ...held, bundle })).toBe("lease-stale")
+  // The first one is as good as before.
+  await claimant.client.ask({ type: "proof", ...held, bundle }, "committed")
 })
 
 test("a drawn auditor that takes nothing is given up for another one", async () => {
