@@ -1,15 +1,14 @@
 import { randomId } from "../../../protocol/handshake.ts"
-import type { JobId } from "../../../protocol/job.ts"
 import type { LeaseId } from "../../../protocol/lease.ts"
 import { mostOf, priceOf } from "../../../protocol/price.ts"
 import { partPrice } from "../../audit/cost.ts"
 import { type Candidate, drawAuditor } from "../../audit/draw.ts"
-import { auditsAhead, mostOfShard, total } from "../../plans/plan.ts"
 import type { Exchange } from "../exchange.ts"
 import { isContent, suits } from "../fit.ts"
 import { specOf } from "../payment.ts"
 import { placesOf } from "../places.ts"
 import type { AuditRow } from "../shard-row.ts"
+import { affords } from "./budget.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
 import type { Finding } from "./findings.ts"
 import { kindOf } from "./kind.ts"
@@ -64,31 +63,6 @@ function candidatesFor(exchange: Exchange, claim: CommitmentRow, part: Finding["
   )
   const agents = [...new Set(able.map(({ agent }) => agent))]
   return agents.map(agent => ({ agent, bond: exchange.ledger.balance(`bond:${agent}`) }))
-}
-
-interface Spending {
-  cost: number
-  /** Whether it is more than what a shard's audit takes while nobody differs. */
-  isFurther: boolean
-}
-
-/**
- * Whether a job's escrow has this much beside what its own shards and the audits under way may cost. A further answer takes nothing either from
- * the first audits of shards to come.
- */
-export function affords(
-  { ledger, jobs, shards, commitments }: Exchange,
-  id: JobId,
-  { cost, isFurther }: Spending,
-): boolean {
-  const job = jobs.one(id)
-  if (!job) return false
-  const { settled } = shards.count(id)
-  const isOver = job.state === "failed"
-  const unpaid = isOver ? commitments.openOf(id).length : total(job.spec) - settled
-  const audits = shards.openAudits(id).reduce((sum, { price, timeMs }) => sum + mostOf(price, timeMs), 0)
-  const ahead = isFurther && !isOver ? auditsAhead(job.spec, { settled, cut: shards.settledCut(id) }) : 0
-  return ledger.balance(`escrow:${id}`) - unpaid * mostOfShard(job.spec) - audits - ahead >= cost
 }
 
 /** Closes an audit whose auditor has not taken it for as long as a lease lasts, so that another one is drawn. Inside a write. */

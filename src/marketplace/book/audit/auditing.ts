@@ -8,7 +8,8 @@ import { tellSecrets } from "./canaries.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
 import { conclude, concludeLate, settleUnaudited } from "./concluding.ts"
 import { shardOf } from "./consequences.ts"
-import { type Finding, findingsOf, isOver, probabilityOf } from "./findings.ts"
+import { type Finding, findingsOf, isOver } from "./findings.ts"
+import { probabilityOf } from "./odds.ts"
 import { partsOf } from "./reveal.ts"
 
 /** Brings every claim that is not decided one step further: drawn, shown, run again by others, concluded. Doing it again is harmless. */

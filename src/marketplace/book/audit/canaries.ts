@@ -10,7 +10,7 @@ import { auditProbability } from "../../audit/trust.ts"
 import type { Exchange } from "../exchange.ts"
 import type { Pair, ReadyShard } from "../fit.ts"
 import { isAtStake, specOf } from "../payment.ts"
-import { affords } from "./asking.ts"
+import { affords } from "./budget.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
 
 /** While an agent is audited more often, its shards are run again afterwards: that is what makes answers known. */

@@ -1,17 +1,14 @@
 import type { Digest } from "../../../protocol/digest.ts"
 import type { KeyId } from "../../../protocol/keys.ts"
-import { amountOf } from "../../../protocol/price.ts"
-import { chance } from "../../audit/draw.ts"
 import { type Standing, standing } from "../../audit/standing.ts"
-import { answerAuditProbability, auditProbability, type Stake } from "../../audit/trust.ts"
 import { type Answer, grouped } from "../../audit/verdict.ts"
 import type { Part } from "../../plans/parts.ts"
 import type { Exchange } from "../exchange.ts"
-import { isAtStake, specOf } from "../payment.ts"
+import { specOf } from "../payment.ts"
 import type { AuditRow } from "../shard-row.ts"
-import { hasBeenDrawn } from "./canaries.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
 import { comparedIn, type State, stateIn } from "./compared.ts"
+import { isAnswerAudited } from "./odds.ts"
 
 /** Programs that end like this say that a state cannot be run: were that no answer, a cheat would show states that break whoever runs them. */
 const UNRUNNABLE = ["shard-failed", "shard-output-missing"]
@@ -124,7 +121,7 @@ function stand(exchange: Exchange, { claim, part, rows }: About, said: Said[]): 
     ({ state, proof }) => state === "ready" || state === "leased" || isUndrawn(exchange, proof),
   )
   const counts = { ...countsOf(exchange, claim, part), lead: terms.audit.lead }
-  const stood = standing(said, counts, ({ answer }) => isDrawn(exchange, answer))
+  const stood = standing(said, counts, ({ answer }) => isAnswerAudited(exchange, answer))
   return {
     part,
     said,
@@ -190,33 +187,4 @@ function comparedBy(
 function pairsOf(states: readonly (State | null)[]): [State, State][] {
   const there = states.filter(state => state !== null)
   return there.flatMap((one, place) => there.slice(place + 1).map((other): [State, State] => [one, other]))
-}
-
-/** Whether an auditor's answer is audited: drawn like a proof, with the whole shard at stake. */
-function isDrawn(exchange: Exchange, answer: CommitmentRow | null): boolean {
-  if (answer?.claim == null) return false
-  const claim = exchange.commitments.one(answer.claim)
-  if (!claim) throw new Error(`an answer to ${answer.claim}, which is not there`)
-  const { audit } = exchange.terms
-  const stake = stakeOf(exchange, answer.agent, claim)
-  const probability = answerAuditProbability(exchange.commitments.record(answer.agent), stake, audit)
-  return chance(exchange.commitments.seed(answer)) < probability
-}
-
-/** How likely a claim is audited, by what its agent's record is now. */
-export function probabilityOf(exchange: Exchange, claim: CommitmentRow): number {
-  const { commitments, terms } = exchange
-  const { audit } = specOf(exchange, claim.job)
-  const share = audit && "share" in audit ? audit.share : 0
-  if (commitments.isRepeated(claim)) return 1
-  const stake = stakeOf(exchange, claim.agent, claim)
-  const probability = auditProbability(commitments.record(claim.agent), stake, terms.audit, share)
-  return hasBeenDrawn(exchange, claim, probability) ? 0 : probability
-}
-
-/** What an agent loses if it is wrong about a claim: nothing under an image that nobody vouches for. */
-function stakeOf(exchange: Exchange, agent: KeyId, claim: CommitmentRow): Stake {
-  const { charge } = exchange.commitments.handedIn(claim)
-  const isBonded = isAtStake(exchange, specOf(exchange, claim.job))
-  return { bond: isBonded ? exchange.ledger.balance(`bond:${agent}`) : 0, price: amountOf(charge) }
 }
