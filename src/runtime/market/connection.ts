@@ -144,7 +144,17 @@ export class Connection {
   }
 }
 
+/** What a marketplace answers that is starting, and a proxy before one that is away (RFC 9110, 15.6): it passes. */
+const NOT_READY = /Unexpected server response: 5\d\d/
+
 function unreachable(url: string, cause: Error): Fault {
+  if (NOT_READY.test(cause.message)) {
+    return new Fault("market-unreachable", `The marketplace at ${url} is not ready.`, {
+      hint: "It may be starting: try again in a moment.",
+      facts: { error: cause.message },
+      cause,
+    })
+  }
   if (cause.message.includes("subprotocol") || cause.message.includes("Unexpected server response")) {
     return new Fault("protocol-mismatch", `${url} answers, but does not speak ${SUBPROTOCOL}.`, {
       hint: "Check the address and port; a marketplace of another version needs another version of zg-agent.",
