@@ -191,7 +191,7 @@ function returnedTo(world: World, job: JobId): number {
 
 /** Whatever has happened, this holds. */
 function check(world: World, epochs: Map<string, number>): void {
-  const { ledger, jobs, commitments, shards } = world.book.exchange
+  const { ledger, jobs, commitments, audits, shards } = world.book.exchange
   const all = <T>(query: string) => world.sql.prepare(query).all() as T[]
   expect(ledger.brokenAt()).toBeNull()
   checkBalances(world)
@@ -207,7 +207,7 @@ function check(world: World, epochs: Map<string, number>): void {
     specs.set(id, spec)
     const paid = settled.filter(({ job }) => job === id).reduce((sum, { cost }) => sum + (cost ?? 0), 0)
     const isOver = state === "done" || state === "failed"
-    const isDecided = commitments.openOf(id).length === 0 && shards.openAudits(id).length === 0
+    const isDecided = commitments.openOf(id).length === 0 && audits.open(id).length === 0
     const forfeited = returnedTo(world, id)
     const escrow = ledger.balance(`escrow:${id}`)
     expect(escrow).toBe(isOver && isDecided ? 0 : mostOfJob(spec) - paid + forfeited)

@@ -2,7 +2,9 @@ import type { Witness } from "../ledger/cosign.ts"
 import { recordEarlierPostings } from "../ledger/earlier.ts"
 import { Ledger } from "../ledger/ledger.ts"
 import { Publisher } from "../ledger/publisher.ts"
+import { Audits } from "./audit/audit-row.ts"
 import { auditOpen } from "./audit/auditing.ts"
+import { Canaries } from "./audit/canary-row.ts"
 import { Commitments } from "./audit/commitment-row.ts"
 import { drawBy } from "./audit/drawing.ts"
 import { Bell } from "./bell.ts"
@@ -84,6 +86,8 @@ export async function openBook({ ledgerFolder, witnesses, ...parts }: BookParts)
     watches,
     identities: new Identities(db.sql),
     commitments,
+    audits: new Audits(db.sql),
+    canaries: new Canaries(db.sql),
     proofs: new Proofs(db.sql),
     reports: new Reports(db.sql),
     refusals: new Refusals(),

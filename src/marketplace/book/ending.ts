@@ -20,24 +20,24 @@ export interface Ended {
 
 /** The end of a job inside a write: its open shards are closed, and what is left in escrow goes back. Null when it had ended. */
 export function recordEnd(exchange: Exchange, id: JobId, end: End): Ended | null {
-  const { jobs, shards } = exchange
+  const { jobs, shards, audits } = exchange
   const job = jobs.one(id)
   if (!job || job.state === "done" || job.state === "failed") return null
   const open = shards.of(id).filter(({ state }) => state === "ready" || state === "leased")
   for (const shard of open)
     shards.update(shard, { state: "failed", epoch: shard.epoch + 1, checkpoint: null })
   jobs.setState(id, end.state, end.reason)
-  shards.closeCanaries(id)
+  audits.closeCanaries(id)
   refundIfOver(exchange, id)
   return { job: id, end, cancelled: open.filter(({ state }) => state === "leased") }
 }
 
 /** Inside a write: what a job that is over has left goes back, once nothing is under way that may have to be paid of it. */
-export function refundIfOver({ jobs, shards, commitments, ledger }: Exchange, id: JobId): void {
+export function refundIfOver({ jobs, audits, commitments, ledger }: Exchange, id: JobId): void {
   const job = jobs.one(id)
   const rest = ledger.balance(`escrow:${id}`)
   if (!job || rest === 0 || job.state === "waiting" || job.state === "running") return
-  if (commitments.openOf(id).length > 0 || shards.openAudits(id).length > 0) return
+  if (commitments.openOf(id).length > 0 || audits.open(id).length > 0) return
   ledger.append(refund(job.owner, id, rest, ledger.paidFrom(id)))
 }
 

@@ -6,6 +6,8 @@ import type { Roster } from "../gateway/roster.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Publisher } from "../ledger/publisher.ts"
 import type { Terms } from "../options.ts"
+import type { Audits } from "./audit/audit-row.ts"
+import type { Canaries } from "./audit/canary-row.ts"
 import type { Commitments } from "./audit/commitment-row.ts"
 import type { Identities } from "./identity-row.ts"
 import type { Jobs } from "./job-row.ts"
@@ -23,6 +25,8 @@ export interface Exchange {
   identities: Identities
   jobs: Jobs
   commitments: Commitments
+  audits: Audits
+  canaries: Canaries
   shards: Shards
   proofs: Proofs
   reports: Reports

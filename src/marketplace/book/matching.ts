@@ -12,7 +12,7 @@ import { type Engagement, forbidden, missing, type Pair, type Pays, pair, type R
 import type { JobRow } from "./job-row.ts"
 import type { Offer } from "./offers.ts"
 import { placesOf } from "./places.ts"
-import type { ShardRow, Shards } from "./shard-row.ts"
+import type { ShardRow } from "./shard-row.ts"
 
 /** Since when no connected agent could run a job, in milliseconds since 1970. A restart begins the wait anew. */
 export type UnmatchedSince = Map<JobId, number>
@@ -32,11 +32,12 @@ export function match(exchange: Exchange): void {
     if (!giveCanary(exchange, found)) makeOffer(exchange, found)
 }
 
-function waiting({ shards, jobs, offers }: Exchange, auditors: Auditors): ReadyShard[] {
+function waiting(exchange: Exchange, auditors: Auditors): ReadyShard[] {
+  const { shards, jobs, offers } = exchange
   const open = new Map(jobs.open().map(job => [job.id, job]))
   return shards.ready().flatMap(shard => {
     if (offers.has(shard)) return []
-    if (shard.claim !== null) return [auditWaiting(shards, shard)]
+    if (shard.claim !== null) return [auditWaiting(exchange, shard)]
     const job = open.get(shard.job)
     if (!job) return []
     const { spec } = job
@@ -52,12 +53,12 @@ function anywhere(): boolean {
 }
 
 /** It is paid though its job may be over meanwhile. */
-function auditWaiting(shards: Shards, shard: ShardRow): ReadyShard {
+function auditWaiting({ shards, audits }: Pick<Exchange, "shards" | "audits">, shard: ShardRow): ReadyShard {
   const { resources, limits } = shards.spec(shard)
   const price = shards.price(shard)
   if (!price) throw new Error(`an audit of ${shard.label} without a price`)
   const pays = { price, timeMs: limits.timeMs }
-  return { ...shard, resources, pays, auditor: shards.auditorOf(shard), isAuditableAt: anywhere }
+  return { ...shard, resources, pays, auditor: audits.auditorOf(shard), isAuditableAt: anywhere }
 }
 
 function paysOf(spec: JobSpec): Pays {

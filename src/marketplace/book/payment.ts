@@ -1,10 +1,12 @@
 import { MicroCredits } from "../../protocol/credits.ts"
 import type { Digest } from "../../protocol/digest.ts"
 import type { JobId, JobSpec, Royalty } from "../../protocol/job.ts"
+import type { KeyId } from "../../protocol/keys.ts"
 import type { LeaseId } from "../../protocol/lease.ts"
 import { amountOf, type Charge, chargeOf, priceOf } from "../../protocol/price.ts"
 import { type ReceiptStatement, receiptStatement } from "../../protocol/receipt.ts"
 import { heldBack } from "../audit/bond.ts"
+import type { Stake } from "../audit/trust.ts"
 import { type SettledShard, settlement, shareOf, withRoyalties } from "../ledger/posting.ts"
 import type { Exchange } from "./exchange.ts"
 import type { ShardRow } from "./shard-row.ts"
@@ -40,6 +42,16 @@ export function isAtStake({ terms }: Pick<Exchange, "terms">, { audit, image }: 
   return audit !== undefined && audit.kind !== "none" && terms.vouched.includes(image.digest)
 }
 
+/** What an agent has to lose over something of this price under a job: nothing where it has no bond at stake. */
+export function stakeOf(
+  exchange: Pick<Exchange, "terms" | "ledger">,
+  agent: KeyId,
+  spec: JobSpec,
+  price: number,
+): Stake {
+  return { bond: isAtStake(exchange, spec) ? exchange.ledger.balance(`bond:${agent}`) : 0, price }
+}
+
 /** Pays host, marketplace and owners of data out of the job's escrow, and says so in a receipt. */
 export function pay(
   exchange: Exchange,
@@ -52,8 +64,9 @@ export function pay(
   const { job, lease, agent, proof } = about
   const amount = amountOf(charge)
   const paid = MicroCredits.parse(amount - shareOf(amount, feeBasisPoints))
-  const stake = { bond: ledger.balance(`bond:${agent}`), price: amount }
-  const bond = isAtStake(exchange, specOf(exchange, job)) ? heldBack(paid, stake, terms.audit) : 0
+  const spec = specOf(exchange, job)
+  const stake = stakeOf(exchange, agent, spec, amount)
+  const bond = isAtStake(exchange, spec) ? heldBack(paid, stake, terms.audit) : 0
   const place = ledger.append(settlement(about, charge, { feeBasisPoints, royalties, bond }))
   const receipt = receiptStatement({
     proof,

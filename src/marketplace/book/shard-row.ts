@@ -7,7 +7,6 @@ import type { LeaseId, Nonce } from "../../protocol/lease.ts"
 import type { Price } from "../../protocol/price.ts"
 import type { Assignment } from "../../protocol/proof.ts"
 import type { Checkpoint, ShardSpec } from "../../protocol/shard-spec.ts"
-import type { Candidate } from "../audit/draw.ts"
 
 /** A planned shard as the database holds it; an offer is not stored, so an offered shard is `ready` here. */
 export interface ShardRow {
@@ -39,26 +38,8 @@ export interface ShardRow {
   claim: Digest | null
 }
 
-/** A shard that audits a proof, and whom it is for. */
-export interface AuditRow extends ShardRow {
-  claim: Digest
-  /** Which part of the proof. */
-  part: number
-  /** How many were drawn for the part before. */
-  turn: number
-  auditor: KeyId
-  /** Among whom it was drawn. */
-  candidates: Candidate[]
-  /** The code with which its auditor gave it back; null while it has not. */
-  lost: string | null
-  /** The lease, and its epoch, in whose place it is given as a canary; null for any other audit. */
-  instead: string | null
-}
-
-/** Indexes from here on are those of audits: no plan is as long. */
-const AUDITS_FROM = 1_000_000
-
-const COLUMNS = `job, idx AS "index", label, state, ready_at AS readyAt, attempt, lease, epoch, nonce,
+/** What a row is read from. */
+export const COLUMNS = `job, idx AS "index", label, state, ready_at AS readyAt, attempt, lease, epoch, nonce,
   granted_until AS grantedUntil, not_after AS notAfter, agent, slot, step, steps, loss, proof,
   granted_at AS grantedAt, cost, claim`
 
@@ -89,42 +70,6 @@ export class Shards {
   /** The shards of a job's plan in order, the latest `limit` of them. */
   of(job: JobId, limit = Number.MAX_SAFE_INTEGER): ShardRow[] {
     return this.#rows("job = ? AND claim IS NULL ORDER BY idx DESC LIMIT ?", job, limit).reverse()
-  }
-
-  /** All that were made to audit this proof, by part and turn. */
-  auditing(claim: Digest): AuditRow[] {
-    const rows = this.#sql
-      .prepare(
-        `SELECT ${COLUMNS}, part, turn, auditor, candidates, lost, instead FROM shard WHERE claim = ? ORDER BY part, turn`,
-      )
-      .all(claim) as unknown as (AuditRow & { candidates: string })[]
-    return rows.map(row => ({ ...row, candidates: JSON.parse(row.candidates) }))
-  }
-
-  /** What the audits of a job that are not over may still cost: what they pay, and how long they may run. */
-  openAudits(job: JobId): { price: Price; timeMs: number }[] {
-    const rows = this.#sql
-      .prepare(
-        `SELECT price, json_extract(spec, '$.limits.timeMs') AS timeMs FROM shard
-         WHERE job = ? AND claim IS NOT NULL AND state IN ('ready', 'leased', 'committed')`,
-      )
-      .all(job) as { price: string; timeMs: number }[]
-    return rows.map(({ price, timeMs }) => ({ price: JSON.parse(price), timeMs }))
-  }
-
-  /** Nobody needs the canaries any more that nobody has taken. */
-  closeCanaries(job: JobId): void {
-    this.#sql
-      .prepare(
-        "UPDATE shard SET state = 'failed', lost = 'shard-cancelled' WHERE job = ? AND state = 'ready' AND instead IS NOT NULL",
-      )
-      .run(job)
-  }
-
-  /** Whom an audit is for; null for a shard of the plan. */
-  auditorOf({ job, index }: Pick<ShardRow, "job" | "index">): KeyId | null {
-    const row = this.#sql.prepare("SELECT auditor FROM shard WHERE job = ? AND idx = ?").get(job, index)
-    return (row as { auditor: KeyId | null }).auditor
   }
 
   spec({ job, index }: Pick<ShardRow, "job" | "index">): ShardSpec {
@@ -211,20 +156,6 @@ export class Shards {
       .run(shard.job, shard.index, shard.label, JSON.stringify(shard.spec), shard.readyAt, shard.lease)
   }
 
-  addAudit(audit: Asked): void {
-    const { job, label, spec, price, readyAt, lease, claim, part, turn, auditor, candidates, instead } = audit
-    this.#sql
-      .prepare(
-        `INSERT INTO shard (job, idx, label, spec, state, ready_at, lease, price, claim, part, turn, auditor, candidates, instead)
-         VALUES (?1, (SELECT max(${AUDITS_FROM}, max(idx) + 1) FROM shard WHERE job = ?1),
-           ?, ?, 'ready', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      )
-      .run(
-        ...[job, label, JSON.stringify(spec), readyAt, lease, JSON.stringify(price)],
-        ...[claim, part, turn, auditor, JSON.stringify(candidates), instead],
-      )
-  }
-
   update({ job, index }: Pick<ShardRow, "job" | "index">, change: Change): void {
     const columns = Object.keys(change).map(field => `${COLUMN_OF[field as keyof Change]} = ?`)
     this.#sql
@@ -283,16 +214,6 @@ interface Texts {
   beganFrom: string | null
   price: string
   lost: string
-}
-
-/** An audit that nobody has taken yet. */
-export type Asked = Pick<
-  AuditRow,
-  "job" | "label" | "readyAt" | "lease" | "claim" | "part" | "turn" | "auditor" | "instead"
-> & {
-  spec: ShardSpec
-  price: Price
-  candidates: readonly Candidate[]
 }
 
 /** New values. */

@@ -68,9 +68,9 @@ export class Explorer {
 
   /** What the marketplace has signed, as it was signed; null for a page, or for what is not there. */
   #signed(route: Route): Bundle | Bundle[] | null {
-    const { commitments } = this.#sources.exchange
+    const { commitments, canaries } = this.#sources.exchange
     if (route.to === "verdict") return commitments.verdict(route.proof)
-    const all = route.to === "canaries" ? commitments.aboutCanaries(route.job) : []
+    const all = route.to === "canaries" ? canaries.signed(route.job) : []
     return all.length > 0 ? all : null
   }
 

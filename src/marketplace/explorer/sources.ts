@@ -6,7 +6,7 @@ import type { Totals } from "./totals.ts"
 export interface Sources {
   exchange: Pick<
     Exchange,
-    "commitments" | "jobs" | "shards" | "ledger" | "offers" | "progress" | "reports" | "roster"
+    "commitments" | "canaries" | "jobs" | "shards" | "ledger" | "offers" | "progress" | "reports" | "roster"
   >
   lookUp: LookUp
   totals: Totals

@@ -7,7 +7,7 @@ import type { Exchange } from "../exchange.ts"
 import { isContent, suits } from "../fit.ts"
 import { specOf } from "../payment.ts"
 import { placesOf } from "../places.ts"
-import type { AuditRow } from "../shard-row.ts"
+import type { AuditRow } from "./audit-row.ts"
 import { affords } from "./budget.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
 import type { Finding } from "./findings.ts"
@@ -22,9 +22,9 @@ export function askOne(
   claim: CommitmentRow,
   { part, said, isFurther }: Pick<Finding, "part" | "said" | "isFurther">,
 ): boolean {
-  const { shards, clock, log } = exchange
+  const { shards, audits, clock, log } = exchange
   const price = partPrice(priceOf(specOf(exchange, claim.job)), part.of)
-  const rows = shards.auditing(claim.proof)
+  const rows = audits.auditing(claim.proof)
   const turn = rows.filter(row => row.part === part.number).length
   // Nobody compares a state of its own.
   const own = [part.number, part.compares?.segment]
@@ -40,7 +40,7 @@ export function askOne(
   if (auditor === null || !affords(exchange, claim.job, { cost, isFurther })) return false
   const { job, proof } = claim
   const { label } = shards.one(job, claim.index) ?? { label: "" }
-  shards.addAudit({
+  audits.add({
     ...{ job, label, spec: part.spec, price, readyAt: clock(), lease: randomId<LeaseId>() },
     ...{ claim: proof, part: part.number, turn, auditor, candidates, instead: null },
   })

@@ -14,7 +14,7 @@ interface Spending {
  * the first audits of shards to come.
  */
 export function affords(
-  { ledger, jobs, shards, commitments }: Exchange,
+  { ledger, jobs, shards, audits, commitments }: Exchange,
   id: JobId,
   { cost, isFurther }: Spending,
 ): boolean {
@@ -23,7 +23,7 @@ export function affords(
   const { settled } = shards.count(id)
   const isOver = job.state === "failed"
   const unpaid = isOver ? commitments.openOf(id).length : total(job.spec) - settled
-  const audits = shards.openAudits(id).reduce((sum, { price, timeMs }) => sum + mostOf(price, timeMs), 0)
+  const underWay = audits.open(id).reduce((sum, { price, timeMs }) => sum + mostOf(price, timeMs), 0)
   const ahead = isFurther && !isOver ? auditsAhead(job.spec, { settled, cut: shards.settledCut(id) }) : 0
-  return ledger.balance(`escrow:${id}`) - unpaid * mostOfShard(job.spec) - audits - ahead >= cost
+  return ledger.balance(`escrow:${id}`) - unpaid * mostOfShard(job.spec) - underWay - ahead >= cost
 }

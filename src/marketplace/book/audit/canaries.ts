@@ -9,7 +9,7 @@ import { chance, drawSegments, seedOfCanary } from "../../audit/draw.ts"
 import { auditProbability } from "../../audit/trust.ts"
 import type { Exchange } from "../exchange.ts"
 import type { Pair, ReadyShard } from "../fit.ts"
-import { isAtStake, specOf } from "../payment.ts"
+import { specOf, stakeOf } from "../payment.ts"
 import { affords } from "./budget.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
 
@@ -29,22 +29,22 @@ export async function newSecret(exchange: Exchange, job: JobId): Promise<Secret>
 
 /** Inside a write. */
 export function keepSecret(
-  { commitments, ledger, identity }: Exchange,
+  { canaries, ledger, identity }: Exchange,
   job: JobId,
   { secret, commitment }: Secret,
 ): void {
-  commitments.keepSecret(job, Buffer.from(secret).toString("hex"), commitment)
+  canaries.add(job, Buffer.from(secret).toString("hex"), commitment)
   ledger.appendSigned(commitment, bundleDigest(commitment), identity.publicKey)
 }
 
 /** Tells the secrets of jobs that are over, so that anyone can repeat their draws. */
 export async function tellSecrets(exchange: Exchange): Promise<void> {
-  const { db, commitments, ledger, identity } = exchange
-  for (const { job, secret } of commitments.untold()) {
+  const { db, canaries, ledger, identity } = exchange
+  for (const { job, secret } of canaries.untold()) {
     const told = await signed(exchange, job, Buffer.from(secret, "hex"), true)
     await db.write(() => {
       ledger.appendSigned(told, bundleDigest(told), identity.publicKey)
-      commitments.tell(job, told)
+      canaries.tell(job, told)
     })
   }
 }
@@ -74,23 +74,21 @@ export function hasBeenDrawn(
   { job, lease, epoch, agent, index }: CommitmentRow,
   probability: number,
 ): boolean {
-  const { commitments, shards } = exchange
-  if (commitments.secret(job) === undefined || probability > MOST_CANARIES) return false
+  const { commitments, canaries, shards } = exchange
+  if (canaries.secret(job) === undefined || probability > MOST_CANARIES) return false
   const granted = shards.one(job, index)?.grantedAt ?? 0
-  return (
-    commitments.hasCanary(agent, `${lease}/${epoch}`) || commitments.confirmed(job, agent, granted).length > 0
-  )
+  return canaries.isGiven(agent, `${lease}/${epoch}`) || commitments.confirmed(job, agent, granted).length > 0
 }
 
 function canaryFor(exchange: Exchange, { shard, place }: Pair): CommitmentRow | null {
-  const { commitments, terms, ledger, clock } = exchange
+  const { commitments, canaries, terms, clock } = exchange
   const { job, lease, epoch, auditor, pays } = shard
   const { agent } = place
-  const secret = auditor === null ? commitments.secret(job) : undefined
-  if (secret === undefined || commitments.hasCanary(agent, `${lease}/${epoch}`)) return null
+  const secret = auditor === null ? canaries.secret(job) : undefined
+  if (secret === undefined || canaries.isGiven(agent, `${lease}/${epoch}`)) return null
   const spec = specOf(exchange, job)
   const price = mostOf(pays.price, pays.timeMs)
-  const stake = { bond: isAtStake(exchange, spec) ? ledger.balance(`bond:${agent}`) : 0, price }
+  const stake = stakeOf(exchange, agent, spec, price)
   const share = spec.audit?.kind === "canary" ? spec.audit.share : 0
   const probability = auditProbability(commitments.record(agent), stake, terms.audit, share)
   const seed = seedOfCanary(Buffer.from(secret, "hex"), lease)
@@ -102,7 +100,7 @@ function canaryFor(exchange: Exchange, { shard, place }: Pair): CommitmentRow | 
 }
 
 function addCanary(
-  { commitments, shards, clock }: Exchange,
+  { commitments, shards, audits, clock }: Exchange,
   known: CommitmentRow,
   { shard, place }: { shard: ReadyShard; place: Pair["place"] },
 ): void {
@@ -110,8 +108,8 @@ function addCanary(
   const [part] = commitments.parts(known) ?? []
   const row = shards.one(job, index)
   if (!part || !row) throw new Error(`${proof} is known, and nothing of it can be run again`)
-  const rows = shards.auditing(proof)
-  shards.addAudit({
+  const rows = audits.auditing(proof)
+  audits.add({
     ...{ job, label: row.label, spec: part.spec, price: shard.pays.price, readyAt: clock() },
     ...{ lease: randomId<LeaseId>(), claim: proof, part: part.number, turn: rows.length },
     ...{ auditor: place.agent, candidates: [], instead: `${shard.lease}/${shard.epoch}` },

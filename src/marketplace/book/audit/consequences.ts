@@ -8,7 +8,8 @@ import { afterLoss } from "../claim.ts"
 import { type Ended, recordEnd, refundIfOver } from "../ending.ts"
 import type { Exchange } from "../exchange.ts"
 import { settleShard } from "../settlement.ts"
-import type { AuditRow, ShardRow } from "../shard-row.ts"
+import type { ShardRow } from "../shard-row.ts"
+import type { AuditRow } from "./audit-row.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
 import { type Found, type Outcome, wrongIn } from "./outcome.ts"
 
@@ -25,11 +26,11 @@ export function judgeAuditors(
   found: Found,
   verdictOn: (answer: CommitmentRow) => Bundle | null,
 ): number {
-  const { commitments, shards, clock } = exchange
+  const { commitments, shards, audits, clock } = exchange
   const wrong = wrongIn(found)
   const said = new Set(found.findings.flatMap(finding => finding.said).map(({ answer }) => answer?.proof))
   let owed = 0
-  for (const row of shards.auditing(claim.proof)) {
+  for (const row of audits.auditing(claim.proof)) {
     const answer = row.proof !== null && said.has(row.proof) ? commitments.one(row.proof) : undefined
     if (answer?.state === "open") {
       const isWrong = wrong.has(row.auditor)

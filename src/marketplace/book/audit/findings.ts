@@ -5,7 +5,7 @@ import { type Answer, grouped } from "../../audit/verdict.ts"
 import type { Part } from "../../plans/parts.ts"
 import type { Exchange } from "../exchange.ts"
 import { specOf } from "../payment.ts"
-import type { AuditRow } from "../shard-row.ts"
+import type { AuditRow } from "./audit-row.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
 import { comparedIn, type State, stateIn } from "./compared.ts"
 import { isAnswerAudited } from "./odds.ts"
@@ -43,7 +43,7 @@ export async function findingsOf(
   claim: CommitmentRow,
   parts: readonly Part[],
 ): Promise<Finding[]> {
-  const rows = exchange.shards.auditing(claim.proof)
+  const rows = exchange.audits.auditing(claim.proof)
   const about = (part: Part): About => ({ claim, part, rows: rows.filter(row => row.part === part.number) })
   const comparisons: Finding[] = []
   for (const part of parts.filter(({ compares }) => compares))

@@ -3,7 +3,7 @@ import { amountOf } from "../../../protocol/price.ts"
 import { chance } from "../../audit/draw.ts"
 import { answerAuditProbability, auditProbability, type Stake } from "../../audit/trust.ts"
 import type { Exchange } from "../exchange.ts"
-import { isAtStake, specOf } from "../payment.ts"
+import { specOf, stakeOf } from "../payment.ts"
 import { hasBeenDrawn } from "./canaries.ts"
 import type { CommitmentRow } from "./commitment-row.ts"
 
@@ -13,7 +13,7 @@ export function isAnswerAudited(exchange: Exchange, answer: CommitmentRow | null
   const claim = exchange.commitments.one(answer.claim)
   if (!claim) throw new Error(`an answer to ${answer.claim}, which is not there`)
   const { audit } = exchange.terms
-  const stake = stakeOf(exchange, answer.agent, claim)
+  const stake = stakeIn(exchange, answer.agent, claim)
   const probability = answerAuditProbability(exchange.commitments.record(answer.agent), stake, audit)
   return chance(exchange.commitments.seed(answer)) < probability
 }
@@ -24,14 +24,12 @@ export function probabilityOf(exchange: Exchange, claim: CommitmentRow): number 
   const { audit } = specOf(exchange, claim.job)
   const share = audit && "share" in audit ? audit.share : 0
   if (commitments.isRepeated(claim)) return 1
-  const stake = stakeOf(exchange, claim.agent, claim)
+  const stake = stakeIn(exchange, claim.agent, claim)
   const probability = auditProbability(commitments.record(claim.agent), stake, terms.audit, share)
   return hasBeenDrawn(exchange, claim, probability) ? 0 : probability
 }
 
-/** What an agent loses if it is wrong about a claim: nothing under an image that nobody vouches for. */
-function stakeOf(exchange: Exchange, agent: KeyId, claim: CommitmentRow): Stake {
+function stakeIn(exchange: Exchange, agent: KeyId, claim: CommitmentRow): Stake {
   const { charge } = exchange.commitments.handedIn(claim)
-  const isBonded = isAtStake(exchange, specOf(exchange, claim.job))
-  return { bond: isBonded ? exchange.ledger.balance(`bond:${agent}`) : 0, price: amountOf(charge) }
+  return stakeOf(exchange, agent, specOf(exchange, claim.job), amountOf(charge))
 }
