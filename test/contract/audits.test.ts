@@ -1,4 +1,5 @@
 // Proofs of audited jobs: who is paid, who is not, and what the ledger says of it.
+import { setTimeout as sleep } from "node:timers/promises"
 import { afterEach, expect, test } from "vitest"
 import { AUDIT_DEFAULTS } from "../../src/marketplace/audit/terms.ts"
 import type { Terms } from "../../src/marketplace/options.ts"
@@ -134,6 +135,53 @@ test("an auditor that accuses falsely is the one that is wrong, and the claim is
   await until(async () => market.endings.length === 4)
   expect(outcomes(claimant)).toEqual(["receipt"])
   expect(outcomes(liar)).toEqual(["audit-failed"])
+})
+
+/** Proven by its first payment: after that it is drawn in one shard of 100,000, where a job asks for no more. */
+const PROVEN = { audit: { ...AUDIT_DEFAULTS, lead: 2, deterrence: 1e-6, floor: 1e-6, probation: 0 } }
+
+/** A proven agent hands in a proof that is audited for certain, and then one that is not drawn, before anybody audits the first. */
+async function drawnThenNot(isHonest: boolean) {
+  await open(PROVEN)
+  let areAway = true
+  let isCheating = false
+  const later: Conduct = { takes: () => !areAway }
+  const result: Conduct["result"] = lease => (isCheating ? "made up" : honest(lease))
+  const [claimant] = (await hire({ result }, later, later, later, later)) as [Worker]
+  const committed = async (share: number) => {
+    const id = await submit(market.buyer, {
+      ...JOB,
+      audit: { kind: "replicate", copies: 2, quorum: 2, share },
+    })
+    await until(async () => (await market.status(id)).shards[0]?.state === "committed")
+    areAway = true
+    return id
+  }
+  const proving = await committed(0)
+  areAway = false
+  await market.done(proving)
+  await claimant.ending()
+  areAway = true
+  isCheating = !isHonest
+  await committed(1)
+  isCheating = false
+  const undrawn = await committed(0)
+  await sleep(800)
+  expect((await market.status(undrawn)).shards[0]?.state).toBe("committed")
+  areAway = false
+  return { claimant, status: await market.done(undrawn) }
+}
+
+test("a proof that is not drawn waits for an earlier audit of its agent, and is paid without one of its own", async () => {
+  const { claimant, status } = await drawnThenNot(true)
+  expect(status).toMatchObject({ state: "done", spent: PRICE, shards: [{ agent: claimant.keyId }] })
+})
+
+test("what an agent handed in after a proof that fails is audited for certain", async () => {
+  const { claimant, status } = await drawnThenNot(false)
+  expect(status.state).toBe("done")
+  expect(status.spent).toBeGreaterThanOrEqual(2 * PRICE)
+  await until(async () => outcomes(claimant).includes("audit-failed"))
 })
 
 test("with three copies, three agents run a shard, however many of them agree before", async () => {
